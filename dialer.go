@@ -1,0 +1,131 @@
+// Package dialscope opens connections and says exactly what happened.
+//
+// A [Dialer] is a drop-in for [net.Dialer]: its zero value works, DialContext
+// has the same signature and returns the same kinds of connection, and its
+// errors unwrap to [*net.OpError] and [syscall.Errno]. What it adds is a
+// [Report]: one verdict per target (a cause, who did it, how sure that is,
+// what to do) and the evidence it rests on.
+package dialscope
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Dialer holds the options of a dial. The zero value dials as the zero
+// [net.Dialer] does and keeps a report. A Dialer may be used by several
+// goroutines at once; its fields must not change while a dial goes on.
+type Dialer struct {
+	// Timeout bounds the whole dial, name resolution and every attempt
+	// included. Zero: no bound but the context's and the kernel's own (about
+	// 130 s, tcp(7) tcp_syn_retries). Negative: the deadline has passed
+	// already, and the dial fails at once, as net.Dialer does.
+	Timeout time.Duration
+
+	// Deadline is an absolute bound; the earlier of Timeout, Deadline and the
+	// context's deadline holds. Zero: none.
+	Deadline time.Time
+
+	// AttemptTimeout bounds each single attempt, from its socket(2). Zero: none.
+	AttemptTimeout time.Duration
+
+	// LocalAddr is the source to bind before connecting (bind(2)): a
+	// *net.TCPAddr or *net.UDPAddr of the network dialed. Nil: the kernel
+	// chooses, and the report says what it chose.
+	LocalAddr net.Addr
+
+	// LocalPorts narrows the ephemeral ports of this dial (IP_LOCAL_PORT_RANGE,
+	// ip(7), Linux 6.3). Zero: the host's own range.
+	LocalPorts PortRange
+
+	// Interface binds the socket to a network interface by name
+	// (SO_BINDTODEVICE, socket(7); unprivileged since Linux 5.7). Empty: any.
+	Interface string
+
+	// Mark is the packet mark for policy routing and filters (SO_MARK,
+	// socket(7)); setting it needs CAP_NET_ADMIN or, since Linux 5.17,
+	// CAP_NET_RAW. Zero: none.
+	Mark uint32
+
+	// TOS is the traffic class octet, DSCP and ECN (IP_TOS, IPV6_TCLASS). Zero: the
+	// host's default.
+	TOS uint8
+
+	// HopLimit is the TTL of outgoing packets (IP_TTL, IPV6_UNICAST_HOPS), 1 to 255. Zero: the
+	// host's default.
+	HopLimit int
+
+	// FallbackDelay is the Connection Attempt Delay of RFC 8305 §5: how long
+	// one attempt goes alone before the next address joins the race. Zero:
+	// 250 ms. Negative: no race; one address after the other, each with its
+	// share of the time that is left (as net.Dialer divides it).
+	FallbackDelay time.Duration
+
+	// KeepAlive and KeepAliveConfig are as in net.Dialer: zero enables
+	// keepalive with a period of 15 s, negative disables it;
+	// KeepAliveConfig.Enable takes precedence.
+	KeepAlive       time.Duration
+	KeepAliveConfig net.KeepAliveConfig
+
+	// UserTimeout is TCP_USER_TIMEOUT (tcp(7), RFC 5482): how long sent data,
+	// a SYN included, may stay unacknowledged. Millisecond steps. Zero: the
+	// kernel's default.
+	UserTimeout time.Duration
+
+	// SYNRetries is TCP_SYNCNT (tcp(7)): how many times the SYN is sent again,
+	// 1 to 127. Zero: the sysctl tcp_syn_retries.
+	SYNRetries int
+
+	// FastOpen asks for TCP Fast Open (TCP_FASTOPEN_CONNECT, RFC 7413): with a
+	// cookie from an earlier connection the handshake is deferred to the first
+	// write, and the report says that no packet has been sent yet.
+	FastOpen bool
+
+	// MPTCP asks for Multipath TCP (RFC 8684), falling back to TCP where the
+	// host or the peer does not speak it.
+	MPTCP bool
+
+	// Resolver replaces name resolution, as in net.Dialer. Nil: dialscope's
+	// own, which follows hosts(5), resolv.conf(5) and nsswitch.conf(5) as Go's
+	// does and keeps what each server said. With a Resolver of the caller's
+	// only its result is evidence.
+	Resolver *net.Resolver
+
+	// Nameservers asks these servers instead of those in resolv.conf; the
+	// hosts file is then not read. Ignored when Resolver is set.
+	Nameservers []netip.AddrPort
+
+	// ServiceRecords also asks for SVCB or HTTPS records (RFC 9460) and uses
+	// their targets, ports and hints as Happy Eyeballs v3
+	// (draft-ietf-happy-happyeyeballs-v3) says.
+	ServiceRecords bool
+
+	// Control, if not nil, runs after the socket is made and before it is
+	// bound or connected, as in net.Dialer. ControlContext takes precedence.
+	Control        func(network, address string, c syscall.RawConn) error
+	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
+
+	// Trace holds hooks that run while the dial goes on. Nil: none.
+	Trace *Trace
+
+	// Thorough gathers evidence that costs time on every dial: counters before
+	// and after, the kernel's state while the handshake is awaited. Without it
+	// a dial that succeeds pays almost nothing, and one that fails is examined
+	// afterwards.
+	Thorough bool
+
+	// Settle is how long a fresh connection is watched for a peer that resets
+	// or closes it at once, before DialReport returns. Zero: one look.
+	Settle time.Duration
+
+	// EveryAddress tries every address of the name to its own end instead of
+	// stopping at the first that connects. The first connection is returned,
+	// the others are closed.
+	EveryAddress bool
+}
+
+// PortRange is an inclusive range of ports. The zero value means no choice.
+type PortRange struct{ Low, High uint16 }
