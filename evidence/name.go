@@ -7,13 +7,17 @@ import (
 
 // ResolverConfig is how this host resolves names, and what of that was used.
 type ResolverConfig struct {
-	File    string           `json:"file,omitempty"`    // /etc/resolv.conf, or empty when servers were given by hand
-	Servers []netip.AddrPort `json:"servers,omitempty"` // in the order in which they are asked
-	Search  []string         `json:"search,omitempty"`
-	Ndots   int              `json:"ndots,omitempty"`
-	Order   []string         `json:"order,omitempty"`   // nsswitch.conf(5), as used: "files", "dns"
-	Ignored []string         `json:"ignored,omitempty"` // sources that nsswitch.conf names and that were not asked: "mdns4_minimal", "sss"
-	Why     string           `json:"why,omitempty"`     // why they were not asked
+	File     string           `json:"file,omitempty"`    // /etc/resolv.conf, or empty when servers were given by hand
+	Missing  string           `json:"missing,omitempty"` // why File could not be read; Servers then are its defaults, 127.0.0.1 and ::1
+	Servers  []netip.AddrPort `json:"servers,omitempty"` // in the order in which they are asked
+	Search   []string         `json:"search,omitempty"`
+	Ndots    int              `json:"ndots,omitempty"`
+	Timeout  time.Duration    `json:"timeout_ns,omitempty"` // of one question to one server
+	Attempts int              `json:"attempts,omitempty"`   // rounds over all servers
+	Options  []string         `json:"options,omitempty"`    // resolv.conf(5), as heeded: "rotate", "use-vc", "single-request", "trust-ad"
+	Order    []string         `json:"order,omitempty"`      // nsswitch.conf(5), as used: "files", "dns"
+	Ignored  []string         `json:"ignored,omitempty"`    // what this host names and that was not asked or heeded: "mdns4_minimal", "sss", "options inet6"
+	Why      string           `json:"why,omitempty"`        // why they were not asked
 }
 
 // HostsEntry is what the hosts file said of the name.
@@ -41,7 +45,9 @@ type Lookup struct {
 	Timeout   bool           `json:"timeout,omitempty"`   // nothing came in the time allowed
 	Errno     Errno          `json:"errno,omitempty"`     // the way to the server itself failed
 	Offender  netip.Addr     `json:"offender,omitzero"`   // who sent the ICMP error behind Errno
-	Malformed string         `json:"malformed,omitempty"` // an answer came that is none: why
+	Cancelled bool           `json:"cancelled,omitempty"` // the caller gave up before anything came
+	Ignored   int            `json:"ignored,omitempty"`   // datagrams that came and did not answer this question (another id or name); the wait went on
+	Malformed string         `json:"malformed,omitempty"` // what is wrong with what came; with an Rcode the rest of it was usable
 }
 
 // Service is one SVCB or HTTPS record (RFC 9460).
@@ -52,11 +58,13 @@ type Service struct {
 	Port     uint16       `json:"port,omitempty"`
 	Hints    []netip.Addr `json:"hints,omitempty"` // ipv4hint, ipv6hint
 	ECH      bool         `json:"ech,omitempty"`
+	Ignored  string       `json:"ignored,omitempty"` // why the record was not used: a mandatory key that is not understood (RFC 9460 §8)
 }
 
 // Candidates is the order in which the addresses are tried (RFC 6724 §6, then
 // interleaved as RFC 8305 §4 says). From names who supplied them: "literal",
-// "hosts", "dns", "resolver" (a *net.Resolver given by the caller).
+// "hosts", "dns", "localhost" (RFC 6761 §6.3: nobody was asked), "resolver" (a
+// *net.Resolver given by the caller).
 type Candidates struct {
 	From   string           `json:"from"`
 	Addrs  []netip.AddrPort `json:"addrs,omitempty"`
