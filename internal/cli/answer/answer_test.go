@@ -1,0 +1,200 @@
+package answer
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/cli/terminal"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var styles = []struct {
+	name    string
+	style   terminal.Style
+	verbose bool
+}{
+	{"60 columns", terminal.Style{Width: 60, Unicode: true}, false},
+	{"80 columns", terminal.Style{Width: 80, Unicode: true}, false},
+	{"120 columns", terminal.Style{Width: 120, Unicode: true}, false},
+	{"80 columns, ASCII", terminal.Style{Width: 80}, false},
+	{"80 columns, colour", terminal.Style{Width: 80, Unicode: true, Colour: true}, false},
+	{"80 columns, verbose", terminal.Style{Width: 80, Unicode: true}, true},
+}
+
+func prepared(a Answer) Answer {
+	a.Title = func(id cause.ID) string { return titles[id] }
+	return a
+}
+
+func TestGolden(t *testing.T) {
+	for name, a := range cases() {
+		t.Run(name, func(t *testing.T) {
+			a := prepared(a)
+			var got strings.Builder
+			for _, s := range styles {
+				fmt.Fprintf(&got, "==== %s\n%s", s.name, Text(s.style, a, s.verbose))
+			}
+			fmt.Fprintf(&got, "==== brief\n%s", Brief(terminal.Style{Width: 80, Unicode: true}, a))
+			golden(t, name, strings.ReplaceAll(got.String(), "\x1b", "␛"))
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs; look, then run the test with -update (-want +got):\n%s", file, diff)
+	}
+}
+
+// A line is at most as wide as the terminal, but for a command to be copied.
+func TestNothingIsWiderThanTheTerminal(t *testing.T) {
+	for name, a := range cases() {
+		for width := 40; width <= 130; width += 7 {
+			for _, unicode := range []bool{true, false} {
+				text := Text(terminal.Style{Width: width, Unicode: unicode}, prepared(a), true)
+				for line := range strings.Lines(text) {
+					line = strings.TrimSuffix(line, "\n")
+					command := strings.HasPrefix(line, strings.Repeat(" ", labels+2)) && !strings.Contains(line, longWord[:5])
+					if terminal.Columns(line) > width && !command {
+						t.Errorf("%s at %d columns: %q", name, width, line)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Colour adds sequences and changes nothing else; without it there are none.
+func TestColourIsOnlyPaint(t *testing.T) {
+	for name, a := range cases() {
+		a := prepared(a)
+		bare := Text(terminal.Style{Width: 80, Unicode: true}, a, true)
+		if strings.Contains(bare, "\x1b") {
+			t.Errorf("%s: an escape sequence without colour", name)
+		}
+		painted := Text(terminal.Style{Width: 80, Unicode: true, Colour: true}, a, true)
+		for _, sequence := range []string{"0", "1", "2", "1;31", "1;32", "1;33", "36"} {
+			painted = strings.ReplaceAll(painted, "\x1b["+sequence+"m", "")
+		}
+		if strings.Contains(painted, "\x1b") {
+			t.Errorf("%s: an unknown sequence", name)
+		}
+	}
+}
+
+func TestASCIIIsASCII(t *testing.T) {
+	for name, a := range cases() {
+		for _, r := range Text(terminal.Style{Width: 80}, prepared(a), true) {
+			if r >= 0x7f {
+				t.Errorf("%s: %q", name, r)
+			}
+		}
+	}
+}
+
+func TestEmptyAnswer(t *testing.T) {
+	text := Text(terminal.Style{Width: 80}, Answer{Dial: &evidence.Dial{Target: "a:1"}, Winner: -1}, true)
+	if !strings.HasPrefix(text, "x a:1 no verdict:") {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for _, c := range []struct {
+		in   time.Duration
+		want string
+	}{
+		{0, "0 µs"}, {900, "0.90 µs"}, {1500, "1.50 µs"}, {42 * us, "42 µs"}, {42345, "42 µs"},
+		{999 * us, "999 µs"}, {999600, "1.00 ms"}, {3141592, "3.14 ms"}, {31415926, "31.4 ms"},
+		{314159265, "314 ms"}, {999600 * us, "1.00 s"}, {1020 * ms, "1.02 s"}, {65 * time.Second, "65.0 s"},
+		{131 * time.Second, "131 s"}, {-5 * ms, "-5.00 ms"},
+	} {
+		if got := Duration(c.in); got != c.want {
+			t.Errorf("Duration(%d) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	for in, want := range map[time.Duration]string{
+		5 * time.Second: "5s", 60 * time.Second: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", 250 * ms: "250ms",
+	} {
+		if got := limit(in); got != want {
+			t.Errorf("limit(%v) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestCutCommand(t *testing.T) {
+	for _, c := range []struct{ in, sentence, command string }{
+		{"Look: `ip route get 192.0.2.9`.", "Look:", "ip route get 192.0.2.9"},
+		{"Ask again with `dig x`", "Ask again with:", "dig x"},
+		{"`ss -ltn` on that host shows more.", "`ss -ltn` on that host shows more.", ""},
+		{"`ss -ltn`", "`ss -ltn`", ""},
+		{"Nothing to type.", "Nothing to type.", ""},
+		{"An odd quote`.", "An odd quote`.", ""},
+	} {
+		sentence, command := cutCommand(c.in)
+		if sentence != c.sentence || command != c.command {
+			t.Errorf("cutCommand(%q) = %q, %q", c.in, sentence, command)
+		}
+	}
+}
+
+// Retransmissions are told as counted only if they were counted.
+func TestResends(t *testing.T) {
+	connect := &evidence.Connect{Remote: ap("192.0.2.7:1"), Errno: "EINPROGRESS"}
+	texts := func(items ...any) string {
+		d := &evidence.Dial{Network: "tcp", Attempts: []evidence.Attempt{attempt("192.0.2.7:1", 0, 3500*ms,
+			append([]any{time.Duration(0), evidence.FromConnect, connect}, items...)...)}}
+		var all []string
+		for _, e := range attemptEvents(d, 0)[1:] {
+			all = append(all, e.text)
+		}
+		return strings.Join(all, "\n")
+	}
+	info := func(total uint32) *evidence.TCPInfo { return &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: total} }
+	end := 3500 * ms
+	for _, c := range []struct {
+		name  string
+		items []any
+		want  string
+	}{
+		{"no schedule, no count", nil, ""},
+		{"predicted only", []any{end, evidence.FromPrediction, schedule()},
+			strings.TrimSpace(strings.Repeat("SYN again, as predicted (no count to be had)\n", 3))},
+		{"all counted", []any{end, evidence.FromPrediction, schedule(), end, evidence.FromTCPInfo, info(3)},
+			"SYN again, 1 of 3 that the kernel counts\nSYN again, 2 of 3 that the kernel counts\nSYN again, 3 of 3 that the kernel counts"},
+		{"fewer than predicted", []any{end, evidence.FromPrediction, schedule(), end, evidence.FromTCPInfo, info(1)},
+			"SYN again, 1 of 1 that the kernel counts"},
+		{"none", []any{end, evidence.FromPrediction, schedule(), end, evidence.FromTCPInfo, info(0)}, ""},
+		{"more than predicted", []any{end, evidence.FromTCPInfo, info(2)},
+			"the kernel counts 2 more SYNs sent again than its timer explains"},
+	} {
+		if diff := cmp.Diff(c.want, texts(c.items...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
