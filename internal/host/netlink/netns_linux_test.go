@@ -1,0 +1,117 @@
+package netlink
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	vishnl "github.com/vishvananda/netlink"
+)
+
+// enterNetNS puts the test's own thread into a new network namespace with the
+// loopback up. The thread is never unlocked, so that the runtime ends it with
+// the test.
+func enterNetNS(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+		if slices.Contains(strings.Split(os.Getenv("DIALSCOPE_REQUIRE"), ","), "netns") {
+			t.Fatalf("unshare(CLONE_NEWNET): %v", err)
+		}
+		t.Skipf("needs CAP_SYS_ADMIN for a network namespace: %v", err)
+	}
+	must(t, vishnl.LinkSetUp(linkNamed(t, "lo")))
+}
+
+// addVeth makes a pair of interfaces and gives the first the addresses. Both
+// ends are up.
+func addVeth(t *testing.T, name, peer string, addresses ...string) vishnl.Link {
+	t.Helper()
+	must(t, vishnl.LinkAdd(&vishnl.Veth{LinkAttrs: vishnl.LinkAttrs{Name: name}, PeerName: peer}))
+	for _, a := range addresses {
+		addAddress(t, name, a)
+	}
+	must(t, vishnl.LinkSetUp(linkNamed(t, peer)))
+	must(t, vishnl.LinkSetUp(linkNamed(t, name)))
+	return linkNamed(t, name)
+}
+
+func addAddress(t *testing.T, link, address string) {
+	t.Helper()
+	a, err := vishnl.ParseAddr(address)
+	must(t, err)
+	if a.IP.To4() == nil {
+		a.Flags = syscall.IFA_F_NODAD
+	}
+	must(t, vishnl.AddrAdd(linkNamed(t, link), a))
+}
+
+// addRoute adds a route; gateway "" is on-link, link "" none (a reject type).
+func addRoute(t *testing.T, prefix, gateway, link string, typ, table int) {
+	t.Helper()
+	r := &vishnl.Route{Dst: ipNet(prefix), Type: typ, Table: table, Family: familyOf(prefix)}
+	if gateway != "" {
+		r.Gw = net.ParseIP(gateway)
+	}
+	if link != "" {
+		r.LinkIndex = linkNamed(t, link).Attrs().Index
+	}
+	must(t, vishnl.RouteAdd(r))
+}
+
+func familyOf(prefix string) int {
+	if netip.MustParsePrefix(prefix).Addr().Is4() {
+		return syscall.AF_INET
+	}
+	return syscall.AF_INET6
+}
+
+func ipNet(prefix string) *net.IPNet {
+	_, n, err := net.ParseCIDR(prefix)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func linkNamed(t *testing.T, name string) vishnl.Link {
+	t.Helper()
+	l, err := vishnl.LinkByName(name)
+	must(t, err)
+	return l
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connectErrno is what connect(2) itself says, to compare a route with. The
+// socket is non-blocking; the destination must not need an answer.
+func connectErrno(t *testing.T, to netip.Addr) syscall.Errno {
+	t.Helper()
+	family := syscall.AF_INET
+	var sa syscall.Sockaddr = &syscall.SockaddrInet4{Port: 9}
+	if to.Is6() {
+		family, sa = syscall.AF_INET6, &syscall.SockaddrInet6{Port: 9, Addr: to.As16()}
+	} else {
+		sa.(*syscall.SockaddrInet4).Addr = to.As4()
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer syscall.Close(fd)
+	err = syscall.Connect(fd, sa)
+	var errno syscall.Errno
+	if err != nil && !errors.As(err, &errno) {
+		t.Fatal(err)
+	}
+	return errno
+}
