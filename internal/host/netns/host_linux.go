@@ -50,7 +50,6 @@ var quiet = []struct{ name, value string }{
 	{"net.ipv4.conf.default.rp_filter", "0"},
 	{"net.ipv4.conf.default.send_redirects", "0"},
 	{"net.ipv4.conf.all.send_redirects", "0"},
-	{"net.ipv4.ping_group_range", "0 2147483647"},
 }
 
 func newHost(name string) (*Host, error) {
