@@ -3,9 +3,39 @@ package dialscope_test
 // table lists every package of the module with what it may import. An arrow
 // that is missing here was not decided yet: decide it, then add it.
 var table = map[string]room{
-	// The core.
 	"evidence":          {layer: core, imports: `pure`},
 	"cause":             {layer: core, imports: `pure evidence`},
 	"internal/wire":     {layer: core, imports: `pure`},
 	"internal/tcpstate": {layer: core, imports: `pure`},
+
+	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
+
+	"internal/host/sock": {layer: adapter, imports: `std syscall evidence internal/wire internal/host/sys`},
+	"internal/host/resolve": {layer: adapter,
+		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`,
+		tests:   `go.uber.org/goleak`},
+	"internal/host/netlink": {layer: adapter,
+		imports: `std syscall evidence internal/host/sys`,
+		tests:   `github.com/vishvananda/netlink`},
+	"internal/host/netns": {layer: adapter,
+		imports: `std syscall os/exec internal/host/sys
+			github.com/google/nftables github.com/google/nftables/expr
+			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
+
+	".": {layer: public,
+		imports: `std syscall evidence cause internal/tcpstate
+			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`},
+
+	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term github.com/charmbracelet/x/ansi`},
+	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/series":   {layer: part, imports: `std cause`},
+	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli": {layer: delivery,
+		imports: `std . cause internal/cli/target internal/cli/terminal
+			github.com/spf13/cobra github.com/spf13/pflag`},
+	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
+
+	"internal/testmain":  {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
+	"internal/bench":     {layer: tool, imports: `std syscall os/exec . internal/host/netns`},
+	"scripts/testreport": {layer: tool, imports: `std`},
 }
