@@ -77,9 +77,9 @@ unit: cc ## every test with -race -shuffle=on; PKG=./dir narrows, RACE= leaves t
 netns: ## the tests that build network namespaces, a skip counts as a failure
 	DIALSCOPE_REQUIRE=netns go test -count=1 $$(scripts/netns-packages)
 
-.PHONY: imports
-imports: ## the table of allowed imports
-	go test -count=1 -run '^TestImports' .
+.PHONY: deps
+deps: ## the table of allowed imports
+	go test -count=1 -run "^TestDeps" .
 
 .PHONY: binary
 binary: build ## the binary is static and starts

@@ -55,7 +55,7 @@ type room struct {
 	tests   string
 }
 
-func TestImports(t *testing.T) {
+func TestDepsTable(t *testing.T) {
 	packages := parseModule(t, parser.ImportsOnly)
 	for _, dir := range slices.Sorted(maps.Keys(packages)) {
 		r, listed := table[dir]
@@ -81,7 +81,7 @@ func TestImports(t *testing.T) {
 }
 
 // The table holds what is, not what once was.
-func TestImportsTableIsExact(t *testing.T) {
+func TestDepsTableIsExact(t *testing.T) {
 	packages := parseModule(t, parser.ImportsOnly)
 	for _, dir := range slices.Sorted(maps.Keys(table)) {
 		files, exists := packages[dir]
@@ -113,7 +113,7 @@ func TestImportsTableIsExact(t *testing.T) {
 }
 
 // Arrows point down: delivery, library, adapters, kernel; the core below all.
-func TestImportsPointDown(t *testing.T) {
+func TestDepsPointDown(t *testing.T) {
 	sameLayer := map[layer]bool{core: true, part: true, delivery: true}
 	for _, dir := range slices.Sorted(maps.Keys(table)) {
 		r := table[dir]
@@ -139,7 +139,7 @@ func TestImportsPointDown(t *testing.T) {
 
 // One package speaks to the kernel. Its doors are closed to all others, tests
 // included.
-func TestOneDoorToTheKernel(t *testing.T) {
+func TestDepsOneDoorToTheKernel(t *testing.T) {
 	for dir, files := range parseModule(t, parser.ImportsOnly) {
 		if dir == "internal/host/sys" {
 			continue
@@ -156,7 +156,7 @@ func TestOneDoorToTheKernel(t *testing.T) {
 }
 
 // What the import table cannot see: time is pure only without its clock.
-func TestCoreIsPure(t *testing.T) {
+func TestDepsCoreIsPure(t *testing.T) {
 	clock := strings.Fields("After AfterFunc NewTicker NewTimer Now Since Sleep Tick Until")
 	for dir, files := range parseModule(t, parser.SkipObjectResolution) {
 		if table[dir].layer != core {
@@ -185,7 +185,7 @@ func TestCoreIsPure(t *testing.T) {
 }
 
 // An import has no effect of its own, anywhere.
-func TestNothingHappensOnImport(t *testing.T) {
+func TestDepsHaveNoInit(t *testing.T) {
 	for _, files := range parseModule(t, parser.SkipObjectResolution) {
 		for _, f := range files {
 			for _, d := range f.syntax.Decls {
