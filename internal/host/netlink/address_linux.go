@@ -22,9 +22,9 @@ const (
 // by the test that bind(2) applies: for IPv4 the entries of the local routing
 // table (inet_addr_type, so that all of 127.0.0.0/8 is local), for IPv6 the
 // addresses of the interfaces (ipv6_chk_addr). A tentative IPv6 address is
-// Local, and not yet usable. An IPv4 address that is configured on an
-// interface which is down has Interface set and Local false. The unspecified
-// address is local on no interface.
+// Local, and not yet usable. An interface that is down keeps its IPv4
+// addresses local. The unspecified address is local on no interface; multicast
+// and broadcast addresses, which bind(2) takes too, are not local.
 func Address(a netip.Addr) (*evidence.HostAddr, error) {
 	if !a.IsValid() {
 		return nil, fmt.Errorf("no address: %w", os.ErrInvalid)
@@ -62,18 +62,6 @@ func fillAddress4(c *sys.Netlink, a netip.Addr, h *evidence.HostAddr) (index int
 		if m.prefix.Contains(a) && m.prefix.Bits() > best {
 			best, index, h.Local = m.prefix.Bits(), m.oif, true
 		}
-	})
-	if err != nil || h.Local {
-		return index, err
-	}
-	body := make([]byte, syscall.SizeofIfAddrmsg)
-	body[0] = syscall.AF_INET
-	err = ask(c, syscall.RTM_GETADDR, body, func() {}, func(payload []byte) bool {
-		addr, _, on, ok := parseAddress(payload)
-		if ok && addr == a {
-			index = on
-		}
-		return index == 0
 	})
 	return index, err
 }

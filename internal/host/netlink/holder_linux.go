@@ -14,7 +14,7 @@ import (
 var socketStates = [...]string{
 	sys.StateEstablished: "ESTABLISHED", 2: "SYN_SENT", 3: "SYN_RECV", 4: "FIN_WAIT1", 5: "FIN_WAIT2",
 	sys.StateTimeWait: "TIME_WAIT", sys.StateClose: "CLOSE", 8: "CLOSE_WAIT", 9: "LAST_ACK",
-	sys.StateListen: "LISTEN", 11: "CLOSING", sys.StateNewSynRecv: "SYN_RECV", sys.StateBoundInactive: "BOUND",
+	sys.StateListen: "LISTEN", 11: "CLOSING", sys.StateNewSynRecv: "SYN_RECV",
 }
 
 func socketState(s uint8) string {
@@ -30,7 +30,7 @@ func socketState(s uint8) string {
 // is returned: a listener before a bound socket, a connection, TIME_WAIT.
 //
 // Nil without an error means that none was seen. A socket that is bound but
-// neither listens nor is connected (State "BOUND") is visible since Linux 6.8.
+// neither listens nor is connected (State "CLOSE") is visible since Linux 6.8.
 func HolderOf(local netip.AddrPort) (*evidence.Holder, error) {
 	return holder(syscall.IPPROTO_TCP, local)
 }
@@ -88,7 +88,7 @@ func holderRank(state uint8) int {
 	switch state {
 	case sys.StateListen:
 		return 4
-	case sys.StateBoundInactive, sys.StateClose:
+	case sys.StateClose:
 		return 3
 	case sys.StateTimeWait:
 		return 1

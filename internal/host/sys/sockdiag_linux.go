@@ -14,7 +14,7 @@ const (
 	StateClose         = 7
 	StateListen        = 10
 	StateNewSynRecv    = 12
-	StateBoundInactive = 13 // bound, neither listening nor connected; listed since Linux 6.8
+	StateBoundInactive = 13 // selects bound sockets that neither listen nor are connected (Linux 6.8); told as StateClose
 )
 
 // AnyState selects sockets of every state.
