@@ -38,7 +38,7 @@ func (r *resolution) fromDNS(ctx context.Context, final bool) (found bool, unsen
 		if t.name(ctx, name, final && i == len(names)-1) {
 			return true, nil
 		}
-		if ctx.Err() != nil {
+		if t.over {
 			break
 		}
 	}
@@ -54,6 +54,7 @@ type tally struct {
 	targets targets
 	order   []string          // types with an unsent error
 	errs    map[string]*Error // by type; that of the name as given is preferred, as Go does
+	over    bool              // the caller's context has ended
 }
 
 // lane is one type of question and what came of it.
@@ -94,6 +95,9 @@ func (t *tally) name(ctx context.Context, name string, last bool) (found bool) {
 		if !l.address && l.err.Class == Cancelled && ctx.Err() == nil {
 			l.err = &Error{Class: NotFound, Name: name, Type: l.typ, Reason: "the name has no addresses: it does not exist"}
 		}
+		if l.err.ended() {
+			t.over = true
+		}
 		if found {
 			t.send(l.typ, l.err)
 			continue
@@ -101,7 +105,7 @@ func (t *tally) name(ctx context.Context, name string, last bool) (found bool) {
 		if !slices.Contains(t.order, l.typ) {
 			t.order = append(t.order, l.typ)
 		}
-		if t.errs[l.typ] == nil || name == t.host+"." || ctx.Err() != nil {
+		if t.errs[l.typ] == nil || name == t.host+"." || t.over {
 			t.errs[l.typ] = l.err
 		}
 		if last {

@@ -38,11 +38,13 @@ func (r *resolution) exchange(ctx context.Context, server netip.AddrPort, q ques
 func (r *resolution) ask(ctx context.Context, network string, server netip.AddrPort, q question, edns bool) (*reply, *Error) {
 	look := &evidence.Lookup{Server: server, Transport: network, Name: q.name.String(), Type: typeName(q.typ)}
 	start := time.Now()
-	rep, err := r.roundTrip(ctx, look, q, edns)
+	timed, cancel := context.WithDeadline(ctx, start.Add(r.conf.timeout))
+	defer cancel()
+	rep, err := r.roundTrip(timed, look, q, edns)
 	look.Took = time.Since(start)
 	var failure *Error
 	if err != nil {
-		failure = failed(ctx, look, err)
+		failure = failed(ctx, timed, look, err)
 	} else {
 		describe(look, rep)
 	}
@@ -51,8 +53,6 @@ func (r *resolution) ask(ctx context.Context, network string, server netip.AddrP
 }
 
 func (r *resolution) roundTrip(ctx context.Context, look *evidence.Lookup, q question, edns bool) (*reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.conf.timeout)
-	defer cancel()
 	id, packet, err := q.query(edns, r.conf.trustAD)
 	if err != nil {
 		return nil, err
@@ -90,8 +90,8 @@ func describe(look *evidence.Lookup, rep *reply) {
 }
 
 // failed turns the end of a question that got no answer into evidence and into
-// an error.
-func failed(ctx context.Context, look *evidence.Lookup, err error) *Error {
+// an error. timed is ctx with the question's own time limit.
+func failed(ctx, timed context.Context, look *evidence.Lookup, err error) *Error {
 	e := &Error{Name: look.Name, Type: look.Type, Server: look.Server, Reason: look.Malformed, Err: err}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -100,7 +100,8 @@ func failed(ctx context.Context, look *evidence.Lookup, err error) *Error {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		look.Timeout = true
 		e.Class = Timeout
-		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		callers, limited := ctx.Deadline()
+		if own, _ := timed.Deadline(); limited && callers.Equal(own) {
 			e.Err = context.DeadlineExceeded // the caller's time is up, not only the server's
 		}
 	case errors.Is(err, errNoAnswer), errors.Is(err, errStray):

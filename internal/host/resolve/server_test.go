@@ -6,11 +6,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -88,15 +90,20 @@ func serve(t testing.TB, udpOnly bool, script func(asked) said) *nameServer {
 }
 
 func (s *nameServer) serveUDP(c *net.UDPConn) {
+	var answering sync.WaitGroup
+	defer answering.Wait()
 	buf := make([]byte, 4096)
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(buf)
 		if err != nil {
 			return
 		}
-		for _, packet := range s.reply("udp", buf[:n]) {
-			c.WriteToUDPAddrPort(packet, from)
-		}
+		msg := append([]byte(nil), buf[:n]...)
+		answering.Go(func() {
+			for _, packet := range s.reply("udp", msg) {
+				c.WriteToUDPAddrPort(packet, from)
+			}
+		})
 	}
 }
 
@@ -285,10 +292,16 @@ func (o *observed) observe(_ evidence.Source, f evidence.Fact) { o.facts = appen
 func writeFile(t testing.TB, text string) string {
 	t.Helper()
 	path := t.TempDir() + "/file"
-	if err := writeText(path, text); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// options are cmp's for the types here.
+var options = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 }
 
 func addrs(s ...string) (a []netip.Addr) {
