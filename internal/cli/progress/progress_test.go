@@ -1,0 +1,120 @@
+package progress
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/cli/terminal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var remote = netip.MustParseAddrPort("192.0.2.7:80")
+
+// syncBuffer may be written and read by two goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func TestNothingIsShownForASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out syncBuffer
+		stop := NewLine(&out, terminal.Style{Width: 80}).Start(func(time.Duration) string { return "waiting" })
+		time.Sleep(999 * time.Millisecond)
+		stop()
+		if out.String() != "" {
+			t.Errorf("%q", out.String())
+		}
+	})
+}
+
+func TestTheLineIsErasedAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out syncBuffer
+		stop := NewLine(&out, terminal.Style{Width: 80}).Start(func(since time.Duration) string { return since.String() })
+		time.Sleep(1250 * time.Millisecond)
+		stop()
+		stop() // a second time does no harm
+		if want := "\r\x1b[K1s\r\x1b[K1.1s\r\x1b[K1.2s\r\x1b[K"; out.String() != want {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+	})
+}
+
+func TestNilLine(t *testing.T) {
+	var l *Line
+	l.Start(func(time.Duration) string { t.Error("asked"); return "" })()
+	l.Erase()
+}
+
+func TestTheLineFits(t *testing.T) {
+	var out syncBuffer
+	l := NewLine(&out, terminal.Style{Width: 40})
+	l.show(strings.Repeat("x", 100) + "\x1b[2J\n")
+	text := strings.TrimPrefix(out.String(), "\r\x1b[K")
+	if terminal.Columns(text) != 39 || strings.ContainsAny(text, "\x1b\n") {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestWords(t *testing.T) {
+	w := NewWatch("db.example:80", "tcp", 5*time.Second)
+	say := func(now time.Duration, want string) {
+		t.Helper()
+		if got := w.Words(now); got != want {
+			t.Errorf("after %v: %q, want %q", now, got, want)
+		}
+	}
+	say(time.Second, "db.example:80: resolving the name for 1.00 s; giving up at 5.00 s")
+	w.observe(-1, evidence.Entry{Fact: &evidence.Lookup{}})
+	w.begin(0, remote, 100*time.Millisecond)
+	say(time.Second, "192.0.2.7:80: opening a socket; giving up at 5.00 s")
+	w.observe(0, evidence.Entry{Fact: &evidence.Connect{Remote: remote, Errno: "EINPROGRESS"}})
+	say(time.Second, "192.0.2.7:80: SYN sent 900 ms ago; giving up at 5.00 s")
+	w.observe(0, evidence.Entry{Fact: &evidence.Schedule{Resend: []time.Duration{time.Second, 2 * time.Second}}})
+	say(2*time.Second, "192.0.2.7:80: SYN sent 1.90 s ago, sent again (as predicted) once; giving up at 5.00 s")
+	w.observe(0, evidence.Entry{Fact: &evidence.TCPInfo{TotalRetrans: 2}})
+	w.observe(0, evidence.Entry{Fact: &evidence.Neighbour{Addr: netip.MustParseAddr("192.0.2.1"), State: "INCOMPLETE"}})
+	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; neighbour 192.0.2.1 INCOMPLETE; giving up at 5.00 s")
+	w.begin(1, netip.MustParseAddrPort("[2001:db8::7]:80"), 3*time.Second)
+	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; neighbour 192.0.2.1 INCOMPLETE; and 1 more; giving up at 5.00 s")
+	w.done(0)
+	w.done(1)
+	w.done(7) // never began
+	say(6*time.Second, "db.example:80: looking closer")
+}
+
+func TestTraceFeedsTheWatch(t *testing.T) {
+	w := NewWatch("192.0.2.7:53", "udp", 0)
+	hooks := w.Trace()
+	hooks.AttemptStart(0, remote)
+	hooks.Observed(0, evidence.Entry{Fact: &evidence.Connect{Remote: remote}})
+	if got := w.Words(time.Minute); !strings.HasPrefix(got, "192.0.2.7:80: waiting for a datagram for 60.0 s") {
+		t.Errorf("%q", got)
+	}
+	hooks.AttemptDone(0, evidence.Attempt{})
+	if got := w.Words(time.Minute); got != "192.0.2.7:53: looking closer" {
+		t.Errorf("%q", got)
+	}
+}
