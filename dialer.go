@@ -121,6 +121,18 @@ type Dialer struct {
 	// or closes it at once, before DialReport returns. Zero: one look.
 	Settle time.Duration
 
+	// NoBroadcast leaves SO_BROADCAST off datagram sockets, so that a broadcast
+	// address is denied (socket(7)). net.Dialer sets it, and so does the zero
+	// value.
+	NoBroadcast bool
+
+	// UDPProbe is a datagram that a dial of a UDP network sends, to see whether
+	// anything comes back: an answer, an ICMP error or silence until the
+	// deadline. The answer is left for the connection's first read. Nil: none is
+	// sent, as with net.Dialer, and the report says only what this host chose;
+	// an empty non-nil slice sends an empty datagram.
+	UDPProbe []byte
+
 	// EveryAddress tries every address of the name to its own end instead of
 	// stopping at the first that connects. The first connection is returned,
 	// the others are closed.

@@ -31,6 +31,8 @@ type Link struct {
 	Loopback bool   `json:"loopback,omitempty"` // IFF_LOOPBACK
 	Type     string `json:"type,omitempty"`     // veth, bridge, tun, wireguard, "" for a plain device
 	MTU      int    `json:"mtu,omitempty"`      // bytes
+
+	Prefixes []netip.Prefix `json:"prefixes,omitempty"` // the addresses on it, where they were asked for
 }
 
 // Neighbour is the ARP or ND entry of the next hop. An absent entry has State

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Call is a system call of the attempt other than connect(2): socket, bind,
-// setsockopt (Arg names the option), getsockopt.
+// Call is a system call of the attempt other than connect(2): socket, bind (Arg
+// is the address), setsockopt (Arg is "IP_TTL=3"), getsockopt, poll.
 type Call struct {
 	Call  string `json:"call"`
 	Arg   string `json:"arg,omitempty"`
@@ -63,7 +63,6 @@ type TCPInfo struct {
 	SegsOut      uint32        `json:"segs_out,omitempty"`      // tcpi_segs_out
 	SegsIn       uint32        `json:"segs_in,omitempty"`       // tcpi_segs_in
 	Unacked      uint32        `json:"unacked,omitempty"`       // tcpi_unacked: SYN_SENT has 1
-	CongestionCC string        `json:"congestion,omitempty"`    // TCP_CONGESTION
 	FastOpenFail uint8         `json:"fastopen_fail,omitempty"` // tcpi_fastopen_client_fail
 }
 
@@ -97,7 +96,7 @@ type FirstMoments struct {
 	Watched time.Duration `json:"watched_ns"`      // how long the connection was watched
 	Bytes   int           `json:"bytes,omitempty"` // waiting to be read: the peer spoke first
 	FIN     bool          `json:"fin,omitempty"`   // the peer has closed its side
-	Errno   Errno         `json:"errno,omitempty"` // ECONNRESET: the peer has reset
+	Reset   bool          `json:"reset,omitempty"` // the peer has reset: the state is CLOSE, and the next read will fail
 }
 
 // Datagram is one UDP exchange: a probe sent and what came of it. Bytes are

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -107,6 +108,14 @@ type option struct {
 	needsRecord bool // it changes what the evidence means
 }
 
+// String is "IP_TTL=3": the option and what was asked of it.
+func (o option) String() string {
+	if o.text != "" {
+		return o.name + "=" + o.text
+	}
+	return o.name + "=" + strconv.Itoa(o.value)
+}
+
 func (s *socket) options(buf []option) []option {
 	o := buf
 	if s.Interface != "" {
@@ -166,9 +175,9 @@ func (s *socket) prepare() error {
 		}
 		switch {
 		case errno != 0 && !o.optional:
-			return s.failed(evidence.FromSetsockopt, "setsockopt", o.name, errno)
+			return s.failed(evidence.FromSetsockopt, "setsockopt", o.String(), errno)
 		case errno != 0 || o.needsRecord:
-			s.Add(evidence.FromSetsockopt, &evidence.Call{Call: "setsockopt", Arg: o.name, Errno: name(errno)})
+			s.Add(evidence.FromSetsockopt, &evidence.Call{Call: "setsockopt", Arg: o.String(), Errno: name(errno)})
 		}
 	}
 	if s.Control != nil {

@@ -1,0 +1,131 @@
+package dialscope
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/host/sock"
+)
+
+// try makes an attempt at one address. Where the kernel gave the socket the
+// destination's own port, so that it met itself (simultaneous open, RFC 9293
+// §3.5), another socket is tried, as net.Dialer does; the attempt that met
+// itself stays in the report. A source port that the caller chose is not
+// second-guessed.
+func (r *run) try(ctx context.Context, remote netip.AddrPort, deadline time.Time, scope string) (net.Conn, int, error) {
+	for again := 0; ; again++ {
+		conn, i, err := r.attempt(ctx, remote, deadline, scope)
+		if err != nil || again == 2 || r.local.Port() != 0 || r.Network[0] != 't' {
+			return conn, i, err
+		}
+		if local, ok := conn.LocalAddr().(*net.TCPAddr); !ok || int(remote.Port()) != local.Port || local.AddrPort() != remote {
+			return conn, i, nil
+		}
+		conn.Close()
+	}
+}
+
+// attempt opens one socket, and files its evidence.
+func (r *run) attempt(ctx context.Context, remote netip.AddrPort, deadline time.Time, scope string) (net.Conn, int, error) {
+	began := time.Since(r.Start)
+	i := r.enter(remote, began)
+	var hook func(evidence.Entry)
+	if r.Trace != nil && r.Trace.Observed != nil {
+		hook = func(e evidence.Entry) { r.observed(i, e) }
+	}
+	rec := sock.NewRecorder(hook)
+	cfg := sock.Config{
+		Network: r.Network[:3] + "4", Remote: remote, Local: r.local,
+		LocalPorts: [2]uint16{r.LocalPorts.Low, r.LocalPorts.High},
+		Interface:  r.Interface, Mark: r.Mark, TOS: r.TOS, HopLimit: r.HopLimit,
+		UserTimeout: r.UserTimeout, SYNRetries: r.SYNRetries, FastOpen: r.FastOpen, MPTCP: r.MPTCP,
+		Broadcast: !r.NoBroadcast,
+		KeepAlive: r.KeepAlive, KeepAliveConfig: r.KeepAliveConfig,
+		Deadline: deadline, Scope: scope, Settle: r.Settle,
+		Probe: r.UDPProbe, Label: r.udpLabel(),
+	}
+	if remote.Addr().Is6() {
+		cfg.Network = r.Network[:3] + "6"
+	}
+	if r.AttemptTimeout > 0 {
+		if at := rec.Began.Add(r.AttemptTimeout); deadline.IsZero() || at.Before(deadline) {
+			cfg.Deadline, cfg.Scope = at, "attempt"
+		}
+	}
+	if !cfg.Deadline.IsZero() {
+		cfg.Limit = max(0, cfg.Deadline.Sub(rec.Began))
+	}
+	switch {
+	case r.ControlContext != nil:
+		cfg.Control = func(network, address string, c syscall.RawConn) error {
+			return r.ControlContext(ctx, network, address, c)
+		}
+	case r.Control != nil:
+		cfg.Control = r.Dialer.Control
+	}
+	var x *examination
+	if r.Thorough {
+		x = r.examine(rec, &cfg)
+		cfg.Checkpoints, cfg.AtCheckpoint = x.checkpoints(), x.atCheckpoint
+	}
+	conn, err := sock.Connect(ctx, &cfg, rec)
+	took := time.Since(rec.Began)
+	if err != nil || x != nil {
+		if x == nil {
+			x = &examination{run: r, Recorder: rec, cfg: &cfg}
+		}
+		x.afterwards(err)
+	}
+	r.leave(i, took, rec.Log)
+	return conn, i, err
+}
+
+func (r *run) udpLabel() string {
+	if len(r.UDPProbe) == 0 {
+		return "empty"
+	}
+	return "given"
+}
+
+// enter gives a new attempt its place in the report.
+func (r *run) enter(remote netip.AddrPort, began time.Duration) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := len(r.Attempts)
+	r.Attempts = append(r.Attempts, evidence.Attempt{Remote: remote, Began: began})
+	if r.Trace != nil && r.Trace.AttemptStart != nil {
+		r.Trace.AttemptStart(i, remote)
+	}
+	return i
+}
+
+func (r *run) leave(i int, took time.Duration, log evidence.Log) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := &r.Attempts[i]
+	a.Took, a.Log = took, log
+	if r.Trace != nil && r.Trace.AttemptDone != nil {
+		r.Trace.AttemptDone(i, *a)
+	}
+}
+
+func (r *run) observed(i int, e evidence.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Trace.Observed(i, e)
+}
+
+// observe files a fact of the target itself: its name, this host.
+func (r *run) observe(from evidence.Source, f evidence.Fact) {
+	e := evidence.Entry{At: time.Since(r.Start), Source: from, Fact: f}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Log = append(r.Log, e)
+	if r.Trace != nil && r.Trace.Observed != nil {
+		r.Trace.Observed(-1, e)
+	}
+}

@@ -1,0 +1,160 @@
+package cause
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dialscope/dialscope/evidence"
+)
+
+// answerRules recognise what a TCP answer says: a handshake, a RST.
+var answerRules = []rule{
+	{id: PortClosed, judge: portClosed, ref: "RFC 9293 §3.10.7.1; tcp_v4_send_reset"},
+	{id: PathFirewallReset, judge: pathFirewallReset, ref: "RFC 3360 §2.1; nf_send_reset"},
+	{id: AcceptedThenReset, needs: []evidence.Kind{"so_error"}, judge: acceptedThenReset, ref: "RFC 9293 §3.10.7.4; tcp_reset"},
+	{id: AcceptedThenClosed, needs: []evidence.Kind{"first_moments"}, judge: acceptedThenClosed, ref: "RFC 9293 §3.6; poll(2) POLLRDHUP"},
+	{id: PacketLoss, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: packetLoss, ref: "tcp(7) TCP_INFO tcpi_total_retrans; RFC 6298 §2.1"},
+	{id: StaleConnection, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: staleConnection, ref: "RFC 5961 §4; tcp_rcv_synsent_state_process"},
+	{id: IsOpen, judge: isOpen, ref: "connect(2); RFC 9293 §3.5"},
+}
+
+// refusedByRST says that a TCP RST, and no ICMP error, ended the handshake.
+func (v *view) refusedByRST() bool {
+	return v.tcp() && v.errno == "ECONNREFUSED" && v.icmp == nil && v.connect != nil
+}
+
+func portClosed(v *view) reading {
+	if !v.tcp() {
+		return udpPortClosed(v)
+	}
+	if !v.refusedByRST() {
+		return nothing
+	}
+	r := reading{confidence: Likely, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
+	switch {
+	case !v.toSelf():
+		// A destination's own filter, or a device in front of it, can send the
+		// same RST; only its TTL and its distance tell.
+		if localFirewallReject(v).confidence.rank() < Possible.rank() && localFirewallReject(v).says() {
+			r.confidence = Possible
+		}
+	case v.listener != nil && v.listener.Found:
+		r.confidence, r.detail = Possible, "a socket listens there now"
+	case v.listener != nil && v.increased("Tcp.OutRsts"):
+		// Nothing listens, and this host's TCP sent the RST itself.
+		r.confidence, r.detail = Certain, "no socket of this host listens there"
+	case v.still("Tcp.OutRsts"):
+		return nothing // the host's TCP sent none
+	case v.listener != nil:
+		r.detail = "no socket of this host listens there"
+	}
+	return r
+}
+
+func pathFirewallReset(v *view) reading {
+	path := Culprit{Kind: Path}
+	switch {
+	case v.toSelf():
+	case v.refusedByRST() && localFirewallReject(v).confidence != Certain:
+		return reading{confidence: Possible, culprit: path}
+	case v.outcome == Reset && v.connected():
+		return reading{confidence: Possible, culprit: path}
+	}
+	return nothing
+}
+
+func acceptedThenReset(v *view) reading {
+	if v.tcp() && v.outcome == Reset && v.connected() {
+		return reading{confidence: either(v.toSelf(), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+	}
+	return nothing
+}
+
+func acceptedThenClosed(v *view) reading {
+	if v.outcome == Closed {
+		return reading{confidence: Certain, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+	}
+	return nothing
+}
+
+// lived is how long the connection stood when its end was seen.
+func (v *view) lived() Blanks {
+	if v.moments == nil {
+		return nil
+	}
+	return Blanks{"elapsed": Duration(v.moments.Watched)}
+}
+
+// resentAfterSilence says that the handshake was completed after the SYN's
+// timer had run out: the first RTO is 1 s (RFC 6298 §2.1), and the kernel's
+// quick second SYN about 10 ms after an unacceptable answer is no loss.
+func (v *view) resentAfterSilence() bool {
+	return v.connected() && v.resent() > 0 && v.waited() >= 900*time.Millisecond
+}
+
+func packetLoss(v *view) reading {
+	if !v.resentAfterSilence() {
+		return nothing
+	}
+	r := reading{confidence: Likely, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": fmt.Sprint(v.resent())}}
+	if v.toSelf() {
+		r.confidence, r.culprit = Possible, Culprit{Kind: Local} // a loopback loses nothing by itself
+	}
+	return r
+}
+
+func staleConnection(v *view) reading {
+	if v.connected() && v.resent() > 0 && v.waited() < 900*time.Millisecond {
+		return reading{confidence: Likely, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()},
+			detail: "the SYN was sent again before its timer ran out, which an unacceptable acknowledgment causes"}
+	}
+	return nothing
+}
+
+func listenQueueFull(v *view) reading {
+	r := reading{culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
+	full := v.listener != nil && v.listener.Found && v.listener.QueueLen > v.listener.Backlog
+	overflowed := v.toSelf() && (v.increased("TcpExt.ListenOverflows") || v.increased("TcpExt.ListenDrops"))
+	switch {
+	case !v.tcp():
+		return nothing
+	case v.toSelf() && v.silent() && full:
+		r.confidence = either(overflowed, Certain, Likely)
+		r.detail = fmt.Sprintf("%d connections wait to be accepted, and the queue holds %d", v.listener.QueueLen, v.listener.Backlog+1)
+		r.blanks = Blanks{"used": fmt.Sprint(v.listener.QueueLen), "limit": fmt.Sprint(v.listener.Backlog + 1)}
+	case overflowed && (v.silent() || v.resentAfterSilence()):
+		r.confidence = Likely
+	case v.resentAfterSilence(), v.outcome == Reset && v.connected(), v.silent() && !v.toSelf():
+		r.confidence = Possible
+	case v.silent() && v.listener != nil && v.listener.Found:
+		r.confidence = Possible
+	default:
+		return nothing
+	}
+	return r
+}
+
+// optionBlackhole: the kernel's second SYN carries no ECN bits, so that a path
+// which drops those looks like one lost packet.
+func optionBlackhole(v *view) reading {
+	if v.resentAfterSilence() && !v.toSelf() && v.resent() == 1 {
+		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
+	}
+	return nothing
+}
+
+func isOpen(v *view) reading {
+	if v.outcome != Open || v.datagram != nil {
+		return nothing
+	}
+	r := reading{confidence: Certain, culprit: Culprit{Kind: Nobody}}
+	switch {
+	case !v.tcp():
+		r.confidence = Possible
+		r.say = "This host has a route and a source address for {target}; UDP has no handshake, no datagram was sent, and nothing is known of the other end."
+	case v.connect.FastOpen && v.info != nil && v.info.State == "SYN_SENT":
+		r.confidence = Possible
+		r.say = "TCP Fast Open deferred the handshake with {address} to the first write: no packet has been sent yet, and nothing is known of the other end."
+	}
+	return r
+}
