@@ -100,19 +100,19 @@ const (
 
 // Entry is one cause in the catalogue.
 //
-// Explanation and Remedy are text/template-like texts with blanks in braces,
-// filled from the evidence: {target} {address} {port} {culprit} {hop} {errno}
-// {interface} {gateway} {source} {server} {name} {detail} {resolv} {pid}. A blank that
-// the evidence does not fill is replaced by its neutral wording, so that the
-// sentence still reads (see fill).
+// Explanation and Remedy are texts with blanks in braces ({address},
+// {hop|some}, [[ at hop {hop}]]) that the evidence fills; [Entry.Fill] has the
+// syntax and [Blanks] the names. They read well with every blank filled, with
+// none, and after "Probably: ". Commands stand between backquotes.
 type Entry struct {
 	ID          ID
 	Group       Group
 	Title       string           // one line, lower case, no full stop
 	Explanation string           // one or two sentences, with blanks
+	Detail      string           // what the blank {detail} holds for this cause; empty where it is not used
 	Remedy      string           // one sentence, with the exact command a person would type
 	Errnos      []evidence.Errno // typical; empty where none
 	Culprit     Kind             // usual
-	Page        string           // what `dialscope --explain` adds: how it comes about, how it is told from its look-alikes, how to see it by hand; plain text, paragraphs
-	Reference   string           // RFC section, man page, kernel function
+	Page        string           // what `dialscope --explain` adds: how it comes about, how it is told from its look-alikes, how to see it by hand, other systems. Paragraphs have an empty line between them; a line that begins with four spaces is a command and is not to be refilled. At most 76 columns
+	Reference   string           // RFC sections, man pages, kernel functions
 }
