@@ -6,6 +6,7 @@ package answer
 
 import (
 	"strings"
+	"time"
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
@@ -78,7 +79,7 @@ func (p *page) head(a Answer) {
 	p.paragraph(0, 2,
 		span{p.symbol(v), paint},
 		span{a.Dial.Target, p.style.Bold},
-		span{outcomeWord(v.Outcome) + ":", paint},
+		span{OutcomeWord(v.Outcome) + ":", paint},
 		plain(a.title(v.Cause)),
 		span{"(" + string(v.Confidence) + ")", p.style.Dim},
 	)
@@ -117,8 +118,8 @@ func (p *page) tone(v cause.Verdict) func(string) string {
 	return p.style.Bad
 }
 
-// outcomeWord is the outcome as a person says it.
-func outcomeWord(o cause.Outcome) string {
+// OutcomeWord is the outcome as a person says it.
+func OutcomeWord(o cause.Outcome) string {
 	switch o {
 	case cause.LocalFault:
 		return "local fault"
@@ -190,4 +191,33 @@ func (p *page) more(a Answer) {
 		return
 	}
 	p.labelled("more", span{"dialscope --explain " + string(a.Verdict.Cause), p.style.Command})
+}
+
+// Headline is the verdict alone.
+func Headline(style terminal.Style, a Answer) string {
+	p := &page{style: style}
+	p.head(a)
+	return p.String()
+}
+
+// Row is the verdict as one of many lines about the same target: its number, a
+// time, and the outcome with its cause where it is not plainly open.
+func Row(style terminal.Style, n int, took time.Duration, a Answer) string {
+	p := &page{style: style}
+	v := a.Verdict
+	paint := p.tone(v)
+	spans := []span{{p.symbol(v), paint}, {OutcomeWord(v.Outcome), paint}}
+	if !plainlyOpen(v) {
+		spans[1].text += ":"
+		spans = append(spans, plain(a.title(v.Cause)), span{"(" + string(v.Confidence) + ")", style.Dim})
+	}
+	prefix := terminal.PadLeft(number(n), 4) + terminal.PadLeft(p.clean(Duration(took)), timeColumn+2) + "  "
+	indent := terminal.Columns(prefix)
+	for i, text := range p.wrap(p.width()-indent, p.width()-indent, spans) {
+		if i > 0 {
+			prefix = strings.Repeat(" ", indent)
+		}
+		p.line(prefix + text)
+	}
+	return p.String()
 }

@@ -24,7 +24,7 @@ func (p *page) attempts(a Answer) {
 			syns = number(count + 1)
 		}
 		rows = append(rows, []string{
-			number(i + 1), attempt.Remote.String(), outcomeWord(v.Outcome), string(v.Cause),
+			number(i + 1), attempt.Remote.String(), OutcomeWord(v.Outcome), string(v.Cause),
 			Duration(attempt.Began), Duration(attempt.Took), syns,
 		})
 	}

@@ -18,6 +18,7 @@ const labels = 10
 type span struct {
 	text  string
 	paint func(string) string // nil: none
+	glued bool                // no space before it
 }
 
 func plain(text string) span { return span{text: text} }
@@ -86,15 +87,19 @@ func (p *page) wrap(width, firstWidth int, spans []span) []string {
 	line, columns := "", 0
 	limit := firstWidth
 	for _, s := range spans {
-		for _, field := range strings.Fields(p.clean(s.text)) {
-			for _, word := range terminal.Wrap(field, width) {
+		for f, field := range strings.Fields(p.clean(s.text)) {
+			for w, word := range terminal.Wrap(field, width) {
 				length := terminal.Columns(word)
-				if columns > 0 && columns+1+length > limit {
+				space := " "
+				if s.glued && f == 0 && w == 0 {
+					space = ""
+				}
+				if columns > 0 && columns+len(space)+length > limit {
 					lines = append(lines, line)
 					line, columns, limit = "", 0, width
 				}
 				if columns > 0 {
-					line, columns = line+" ", columns+1
+					line, columns = line+space, columns+len(space)
 				}
 				if s.paint != nil {
 					word = s.paint(word)

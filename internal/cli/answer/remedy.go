@@ -41,13 +41,18 @@ func cutCommand(remedy string) (sentence, command string) {
 // colour shows the same.
 func (p *page) quoted(text string) []span {
 	var spans []span
+	before := " "
 	for i, part := range strings.Split(text, "`") {
-		if i%2 == 1 && !p.style.Colour {
-			part = "`" + part + "`"
+		if part == "" {
+			continue
 		}
-		s := plain(part)
+		s := span{text: part, glued: !strings.HasSuffix(before, " ") && !strings.HasPrefix(part, " ")}
+		before = part
 		if i%2 == 1 {
 			s.paint = p.style.Command
+			if !p.style.Colour {
+				s.text = "`" + part + "`"
+			}
 		}
 		spans = append(spans, s)
 	}

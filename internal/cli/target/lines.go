@@ -59,10 +59,15 @@ func (l *Lines) Next() (Target, error) {
 		}
 		t, err := Parse(text, l.network)
 		if err != nil {
-			return Target{}, &LineError{l.file, l.line, err}
+			return Target{}, l.Fault(err)
 		}
 		return t, nil
 	}
+}
+
+// Fault blames the line that Next read last.
+func (l *Lines) Fault(err error) *LineError {
+	return &LineError{l.file, l.line, err}
 }
 
 // read gives one line without its end. The last line may lack one.
@@ -81,7 +86,7 @@ func (l *Lines) read() (string, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	return "", &LineError{l.file, l.line, fmt.Errorf("the line is longer than %d bytes: write one target a line", MaxLine)}
+	return "", l.Fault(fmt.Errorf("the line is longer than %d bytes: write one target a line", MaxLine))
 }
 
 func content(text string) string {
