@@ -84,8 +84,7 @@ func fillAddress6(c *sys.Netlink, a netip.Addr, h *evidence.HostAddr) (index int
 	binary.NativeEndian.PutUint32(body[4:], uint32(zone))
 	body = appendAttr(body, syscall.IFA_LOCAL, a.WithZone("").AsSlice())
 	err = c.Ask(syscall.RTM_GETADDR, 0, body, func(_ uint16, payload []byte) bool {
-		_, flags, on, ok := parseAddress(payload)
-		if ok {
+		if _, flags, on, ok := parseAddress(payload); ok {
 			index, h.Local = on, true
 			h.Tentative = flags&ifaTentative != 0 && flags&ifaOptimistic == 0
 		}
@@ -98,11 +97,27 @@ func fillAddress6(c *sys.Netlink, a netip.Addr, h *evidence.HostAddr) (index int
 	return index, err
 }
 
+// interfacePrefixes reads the addresses of every interface, by its index.
+func interfacePrefixes(c *sys.Netlink) (map[int][]netip.Prefix, error) {
+	all := make(map[int][]netip.Prefix)
+	seen := 0
+	start := func() { clear(all); seen = 0 }
+	err := ask(c, syscall.RTM_GETADDR, make([]byte, syscall.SizeofIfAddrmsg), start, func(payload []byte) bool {
+		if p, _, index, ok := parseAddress(payload); ok {
+			all[index] = append(all[index], p)
+		}
+		seen++
+		return seen < dumpLimit
+	})
+	return all, err
+}
+
 // parseAddress reads the payload of an RTM_NEWADDR message.
-func parseAddress(b []byte) (a netip.Addr, flags uint32, index int, ok bool) {
+func parseAddress(b []byte) (p netip.Prefix, flags uint32, index int, ok bool) {
 	if len(b) < syscall.SizeofIfAddrmsg {
-		return a, 0, 0, false
+		return p, 0, 0, false
 	}
+	var a netip.Addr
 	flags, index = uint32(b[2]), int(binary.NativeEndian.Uint32(b[4:]))
 	var peer netip.Addr
 	for typ, v := range attrs(b[syscall.SizeofIfAddrmsg:]) {
@@ -118,5 +133,6 @@ func parseAddress(b []byte) (a netip.Addr, flags uint32, index int, ok bool) {
 	if !a.IsValid() {
 		a = peer
 	}
-	return a, flags, index, a.IsValid()
+	p = netip.PrefixFrom(a, int(b[1]))
+	return p, flags, index, p.IsValid()
 }

@@ -38,19 +38,22 @@ func ListenerAt(netip.AddrPort) (*evidence.Listener, error) {
 }
 
 // PortsToward needs Linux.
-func PortsToward(netip.Addr, netip.AddrPort) (*evidence.Ports, error) {
+func PortsToward(netip.Addr, netip.AddrPort, string) (*evidence.Ports, error) {
 	return nil, unsupported("count of ports in use")
 }
 
 // HolderOf needs Linux.
-func HolderOf(netip.AddrPort) (*evidence.Holder, error) {
+func HolderOf(netip.AddrPort, string) (*evidence.Holder, error) {
 	return nil, unsupported("look-up of a port's holder")
 }
 
-// UDPHolderOf needs Linux.
-func UDPHolderOf(netip.AddrPort) (*evidence.Holder, error) {
-	return nil, unsupported("look-up of a port's holder")
+// PortsWithin needs Linux.
+func PortsWithin(netip.Addr, netip.AddrPort, string, uint16, uint16) (*evidence.Ports, error) {
+	return nil, unsupported("count of ports in use")
 }
+
+// LinksDown needs Linux.
+func LinksDown() []*evidence.Link { return nil }
 
 // TakeCounters needs Linux.
 func TakeCounters(string) (*Snapshot, error) { return nil, unsupported("counters") }

@@ -13,43 +13,96 @@ import (
 )
 
 // PortsToward counts the ephemeral ports (ip_local_port_range, ip(7)) that a
-// new TCP connection to one destination cannot take: those of sockets of any
-// state, TIME_WAIT included, that have this remote end (and the source address
-// src, if valid); those on which a socket listens or, since Linux 6.8, is
-// merely bound; and the reserved ones (ip_local_reserved_ports). Each port
-// counts once; Waits counts those taken by TIME_WAIT alone. The kernel may
-// reuse such a port after a second (tcp_tw_reuse).
-func PortsToward(src netip.Addr, to netip.AddrPort) (*evidence.Ports, error) {
-	if !to.IsValid() || to.Port() == 0 {
-		return nil, fmt.Errorf("ports toward %v: %w", to, os.ErrInvalid)
+// new connection to one destination cannot take. network is "tcp" or "udp".
+//
+// For TCP these are the ports of sockets of any state, TIME_WAIT included, that
+// have this remote end (and the source address src, if valid), and those on
+// which a socket listens or, since Linux 6.8, is merely bound
+// (__inet_hash_connect). For UDP every socket's port counts that shares the
+// address family: connect(2) binds to the wildcard first (udp_lib_get_port).
+//
+// Each port counts once. Waits counts those that only TIME_WAIT takes; the
+// kernel may reuse such a port after a second (tcp_tw_reuse). Reserved ports
+// (ip_local_reserved_ports) lie in the range, are never chosen and do not count.
+func PortsToward(src netip.Addr, to netip.AddrPort, network string) (*evidence.Ports, error) {
+	return PortsWithin(src, to, network, 0, 0)
+}
+
+// PortsWithin is [PortsToward] for a socket with IP_LOCAL_PORT_RANGE, which
+// narrows the host's range: a bound that is 0 or outside it does not count
+// (inet_sk_get_local_port_range).
+func PortsWithin(src netip.Addr, to netip.AddrPort, network string, low, high uint16) (*evidence.Ports, error) {
+	protocol, err := protocolOf(network)
+	if err == nil && (!to.IsValid() || to.Port() == 0) {
+		err = os.ErrInvalid
 	}
-	p, err := portsToward(src.Unmap().WithZone(""), to)
+	p := &evidence.Ports{Toward: to, Source: src.Unmap().WithZone("")}
+	if err == nil {
+		err = readPortRange(p)
+	}
+	if err == nil {
+		if p.Low <= low && low <= p.High {
+			p.Low = low
+		}
+		if p.Low <= high && high <= p.High {
+			p.High = high
+		}
+		err = countPorts(p, protocol)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ports toward %v: %w", to, err)
 	}
 	return p, nil
 }
 
-func portsToward(src netip.Addr, to netip.AddrPort) (*evidence.Ports, error) {
-	p := &evidence.Ports{Toward: to, Source: src}
-	if err := readPortRange(p); err != nil {
-		return nil, err
+func protocolOf(network string) (uint8, error) {
+	switch network {
+	case "tcp":
+		return syscall.IPPROTO_TCP, nil
+	case "udp":
+		return syscall.IPPROTO_UDP, nil
 	}
-	taken, err := readReservedPorts()
+	return 0, fmt.Errorf("network %q: %w", network, os.ErrInvalid)
+}
+
+func countPorts(p *evidence.Ports, protocol uint8) error {
+	reserved, err := readReservedPorts()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c, err := sys.OpenSockDiag()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.Close()
-	remote := to.Addr().Unmap().WithZone("")
-	var waits portSet
-	q := sys.SockQuery{Protocol: syscall.IPPROTO_TCP, States: sys.AnyState, RemotePort: to.Port(), Remote: remote}
-	err = eachFamily(c, q, remote, func(s *sys.DiagSocket) {
+	var taken, waits portSet
+	if protocol == syscall.IPPROTO_UDP {
+		err = udpPorts(c, p, &taken)
+	} else {
+		err = tcpPorts(c, p, &taken, &waits)
+	}
+	if err != nil {
+		return err
+	}
+	for n := int(p.Low); n <= int(p.High); n++ {
+		switch port := uint16(n); {
+		case reserved.has(port):
+		case taken.has(port):
+			p.InUse++
+		case waits.has(port):
+			p.InUse++
+			p.Waits++
+		}
+	}
+	return nil
+}
+
+func tcpPorts(c *sys.Netlink, p *evidence.Ports, taken, waits *portSet) error {
+	remote := p.Toward.Addr().Unmap().WithZone("")
+	q := sys.SockQuery{Protocol: syscall.IPPROTO_TCP, States: sys.AnyState, RemotePort: p.Toward.Port(), Remote: remote}
+	err := eachFamily(c, q, remote, func(s *sys.DiagSocket) {
 		switch {
-		case src.IsValid() && s.Local.Addr().Unmap() != src:
+		case p.Source.IsValid() && s.Local.Addr().Unmap() != p.Source:
 		case s.State == sys.StateTimeWait:
 			waits.add(s.Local.Port())
 		default:
@@ -57,23 +110,23 @@ func portsToward(src netip.Addr, to netip.AddrPort) (*evidence.Ports, error) {
 		}
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	q = sys.SockQuery{Protocol: syscall.IPPROTO_TCP, States: 1<<sys.StateListen | 1<<sys.StateBoundInactive}
-	err = eachFamily(c, q, netip.IPv6Unspecified(), func(s *sys.DiagSocket) { taken.add(s.Local.Port()) })
-	if err != nil {
-		return nil, err
+	return eachFamily(c, q, netip.IPv6Unspecified(), func(s *sys.DiagSocket) { taken.add(s.Local.Port()) })
+}
+
+func udpPorts(c *sys.Netlink, p *evidence.Ports, taken *portSet) error {
+	any := netip.IPv6Unspecified()
+	if p.Toward.Addr().Unmap().Is4() {
+		any = netip.IPv4Unspecified()
 	}
-	for port := int(p.Low); port <= int(p.High); port++ {
-		switch {
-		case taken.has(uint16(port)):
-			p.InUse++
-		case waits.has(uint16(port)):
-			p.InUse++
-			p.Waits++
+	q := sys.SockQuery{Protocol: syscall.IPPROTO_UDP, States: sys.AnyState}
+	return eachFamily(c, q, any, func(s *sys.DiagSocket) {
+		if conflicts(s, any) {
+			taken.add(s.Local.Port())
 		}
-	}
-	return p, nil
+	})
 }
 
 // portSet is a set of ports.

@@ -167,7 +167,7 @@ func TestHolderOf(t *testing.T) {
 		if want != nil {
 			want.PID, want.Command = me.PID, me.Command
 		}
-		got, err := HolderOf(addrPort(ask))
+		got, err := HolderOf(addrPort(ask), "tcp")
 		must(t, err)
 		if diff := cmp.Diff(want, got, byValue); diff != "" {
 			t.Errorf("HolderOf(%s) (-want +got):\n%s", ask, diff)
@@ -179,7 +179,7 @@ func TestHolderOfBound(t *testing.T) {
 	enterNetNS(t)
 	at := addrPort("127.0.0.1:1009")
 	bind(t, at)
-	got, err := HolderOf(at)
+	got, err := HolderOf(at, "tcp")
 	must(t, err)
 	if got == nil {
 		t.Skip("this kernel does not list bound sockets (before Linux 6.8)")
@@ -190,16 +190,16 @@ func TestHolderOfBound(t *testing.T) {
 	}
 }
 
-func TestUDPHolderOf(t *testing.T) {
+func TestHolderOfUDP(t *testing.T) {
 	enterNetNS(t)
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1010})
 	must(t, err)
 	defer c.Close()
-	got, err := UDPHolderOf(addrPort("127.0.0.1:1010"))
+	got, err := HolderOf(addrPort("127.0.0.1:1010"), "udp")
 	if err != nil || got == nil || got.State != "CLOSE" || got.PID != os.Getpid() {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := HolderOf(addrPort("127.0.0.1:1010")); got != nil || err != nil {
+	if got, err := HolderOf(addrPort("127.0.0.1:1010"), "tcp"); got != nil || err != nil {
 		t.Errorf("a UDP socket holds a TCP port: %+v, %v", got, err)
 	}
 }
@@ -218,7 +218,7 @@ func TestPortsToward(t *testing.T) {
 	want := &evidence.Ports{Low: 40000, High: 40009, Toward: to, Source: from}
 	check := func(what string) {
 		t.Helper()
-		got, err := PortsToward(from, to)
+		got, err := PortsToward(from, to, "tcp")
 		must(t, err)
 		if diff := cmp.Diff(want, got, byValue); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -246,20 +246,14 @@ func TestPortsToward(t *testing.T) {
 	want.InUse = 3
 	check("a listener in the range")
 
-	must(t, os.WriteFile("/proc/sys/net/ipv4/ip_local_reserved_ports", []byte("39990-40000,40009\n"), 0))
-	want.InUse = 4
-	if used, err := HolderOf(addrPort("127.0.0.1:40000")); err != nil || used != nil {
-		want.InUse = 3 // the kernel had chosen this port before it was reserved
-		want.Waits = 0
-		if used.State != "TIME_WAIT" {
-			want.Waits = 1
-		}
-	}
-	check("a reserved port")
+	must(t, os.WriteFile("/proc/sys/net/ipv4/ip_local_reserved_ports", []byte("39990-39999,40009\n"), 0))
+	want.InUse = 2
+	check("the listener's port is reserved")
+	must(t, os.WriteFile("/proc/sys/net/ipv4/ip_local_reserved_ports", []byte("\n"), 0))
 
 	other := netip.AddrPortFrom(to.Addr(), 1002)
-	got, err := PortsToward(addr("127.0.0.9"), other)
-	if err != nil || got.InUse != 2 { // the reserved one and the listener's
+	got, err := PortsToward(addr("127.0.0.9"), other, "tcp")
+	if err != nil || got.InUse != 1 { // the listener's
 		t.Errorf("toward another destination: %+v, %v", got, err)
 	}
 }
@@ -275,9 +269,51 @@ func TestPortsTowardExhausted(t *testing.T) {
 	if got := connectAgain(t, to); got != syscall.EADDRNOTAVAIL {
 		t.Errorf("a fifth connection: %v", got)
 	}
-	got, err := PortsToward(addr("127.0.0.1"), to)
+	got, err := PortsToward(addr("127.0.0.1"), to, "tcp")
 	if err != nil || got.InUse != int(got.High-got.Low)+1 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestPortsWithin(t *testing.T) {
+	enterNetNS(t)
+	setPortRange(t, "40000 40009")
+	listen(t, addrPort("127.0.0.1:40003"))
+	listen(t, addrPort("127.0.0.1:40008"))
+	for _, c := range []struct{ low, high, wantLow, wantHigh, inUse uint16 }{
+		{0, 0, 40000, 40009, 2},
+		{40002, 40004, 40002, 40004, 1},
+		{40005, 0, 40005, 40009, 1},
+		{0, 40002, 40000, 40002, 0},
+		{30000, 40003, 40000, 40003, 1},
+		{40008, 50000, 40008, 40009, 1},
+	} {
+		got, err := PortsWithin(netip.Addr{}, addrPort("127.0.0.1:1001"), "tcp", c.low, c.high)
+		if err != nil || got.Low != c.wantLow || got.High != c.wantHigh || got.InUse != int(c.inUse) {
+			t.Errorf("%+v: %+v, %v", c, got, err)
+		}
+	}
+}
+
+func TestPortsTowardUDPExhausted(t *testing.T) {
+	enterNetNS(t)
+	setPortRange(t, "40000 40003")
+	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1001}
+	socket := func() error {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+		must(t, err)
+		t.Cleanup(func() { syscall.Close(fd) })
+		return syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte(to.IP.To4()), Port: to.Port})
+	}
+	for want := 1; want <= 4; want++ {
+		must(t, socket())
+		got, err := PortsToward(addr("127.0.0.1"), to.AddrPort(), "udp")
+		if err != nil || got.InUse != want || got.Waits != 0 {
+			t.Errorf("%d connected: %+v, %v", want, got, err)
+		}
+	}
+	if err := socket(); err != syscall.EAGAIN {
+		t.Errorf("a fifth: %v", err)
 	}
 }
 
@@ -307,11 +343,19 @@ func TestParsePortList(t *testing.T) {
 	}
 }
 
+func TestSocketsBadNetwork(t *testing.T) {
+	_, holder := HolderOf(addrPort("127.0.0.1:1"), "sctp")
+	_, ports := PortsToward(netip.Addr{}, addrPort("127.0.0.1:1"), "")
+	if !errors.Is(holder, os.ErrInvalid) || !errors.Is(ports, os.ErrInvalid) {
+		t.Error(holder, ports)
+	}
+}
+
 func TestSocketsBadQuestion(t *testing.T) {
 	for _, bad := range []netip.AddrPort{{}, addrPort("127.0.0.1:0")} {
 		_, listener := ListenerAt(bad)
-		_, holder := HolderOf(bad)
-		_, ports := PortsToward(netip.Addr{}, bad)
+		_, holder := HolderOf(bad, "tcp")
+		_, ports := PortsToward(netip.Addr{}, bad, "tcp")
 		for _, err := range []error{listener, holder, ports} {
 			if !errors.Is(err, os.ErrInvalid) {
 				t.Errorf("%v: %v", bad, err)
