@@ -13,7 +13,8 @@ type Call struct {
 	Errno Errno  `json:"errno,omitempty"`
 }
 
-// Connect is what connect(2) returned at once. EINPROGRESS is the usual
+// Connect is what connect(2) returned at once; its time is that of the call,
+// which is when the first SYN went. EINPROGRESS is the usual
 // answer of a non-blocking socket; an empty Errno means that the handshake
 // completed within the call (or, with FastOpen, was deferred to the first
 // write: tcp(7), TCP_FASTOPEN_CONNECT).

@@ -225,6 +225,7 @@ func (s *socket) set(sa *sys.Sockaddr, a netip.AddrPort) {
 func (s *socket) start() (waiting bool, err error) {
 	var errno syscall.Errno
 	faked := false
+	at := time.Since(s.Began)
 	if s.fakeConnect != nil {
 		errno, faked = s.fakeConnect(s.fd)
 	}
@@ -234,7 +235,7 @@ func (s *socket) start() (waiting bool, err error) {
 		errno = sys.Connect(s.fd, &sa)
 	}
 	s.connect = evidence.Connect{Remote: s.Remote, Errno: name(errno), FastOpen: s.FastOpen}
-	s.Add(evidence.FromConnect, &s.connect)
+	s.AddAt(at, evidence.FromConnect, &s.connect)
 	switch errno {
 	case 0:
 		return true, nil // completed within the call; SO_ERROR still decides

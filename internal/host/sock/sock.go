@@ -85,7 +85,12 @@ func NewRecorder(hook func(evidence.Entry)) *Recorder {
 
 // Add writes down one fact, now.
 func (r *Recorder) Add(from evidence.Source, f evidence.Fact) {
-	e := evidence.Entry{At: time.Since(r.Began), Source: from, Fact: f}
+	r.AddAt(time.Since(r.Began), from, f)
+}
+
+// AddAt writes down a fact of an earlier moment: a call is filed by when it began.
+func (r *Recorder) AddAt(at time.Duration, from evidence.Source, f evidence.Fact) {
+	e := evidence.Entry{At: at, Source: from, Fact: f}
 	r.Log = append(r.Log, e)
 	if r.Hook != nil {
 		r.Hook(e)
