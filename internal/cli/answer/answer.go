@@ -77,11 +77,11 @@ func (p *page) head(a Answer) {
 	v := a.Verdict
 	paint := p.tone(v)
 	p.paragraph(0, 2,
-		span{p.symbol(v), paint},
-		span{a.Dial.Target, p.style.Bold},
-		span{OutcomeWord(v.Outcome) + ":", paint},
+		painted(p.symbol(v), paint),
+		painted(a.Dial.Target, p.style.Bold),
+		painted(OutcomeWord(v.Outcome)+":", paint),
 		plain(a.title(v.Cause)),
-		span{"(" + string(v.Confidence) + ")", p.style.Dim},
+		painted("("+string(v.Confidence)+")", p.style.Dim),
 	)
 }
 
@@ -182,7 +182,7 @@ func (p *page) alternatives(a Answer) {
 		if who := whoWords(f.Culprit); who != "" {
 			text += ": " + who
 		}
-		p.labelled(label, plain(text), span{"(" + string(f.Confidence) + ", " + string(f.Cause) + ")", p.style.Dim})
+		p.labelled(label, plain(text), painted("("+string(f.Confidence)+", "+string(f.Cause)+")", p.style.Dim))
 	}
 }
 
@@ -190,7 +190,7 @@ func (p *page) more(a Answer) {
 	if plainlyOpen(a.Verdict) || a.Verdict.Cause == "" {
 		return
 	}
-	p.labelled("more", span{"dialscope --explain " + string(a.Verdict.Cause), p.style.Command})
+	p.labelled("more", painted("dialscope --explain "+string(a.Verdict.Cause), p.style.Command))
 }
 
 // Headline is the verdict alone.
@@ -206,10 +206,10 @@ func Row(style terminal.Style, n int, took time.Duration, a Answer) string {
 	p := &page{style: style}
 	v := a.Verdict
 	paint := p.tone(v)
-	spans := []span{{p.symbol(v), paint}, {OutcomeWord(v.Outcome), paint}}
+	spans := []span{painted(p.symbol(v), paint), painted(OutcomeWord(v.Outcome), paint)}
 	if !plainlyOpen(v) {
 		spans[1].text += ":"
-		spans = append(spans, plain(a.title(v.Cause)), span{"(" + string(v.Confidence) + ")", style.Dim})
+		spans = append(spans, plain(a.title(v.Cause)), painted("("+string(v.Confidence)+")", style.Dim))
 	}
 	prefix := terminal.PadLeft(number(n), 4) + terminal.PadLeft(p.clean(Duration(took)), timeColumn+2) + "  "
 	indent := terminal.Columns(prefix)

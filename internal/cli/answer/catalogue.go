@@ -12,7 +12,7 @@ import (
 func Page(style terminal.Style, e cause.Entry) string {
 	p := &page{style: style}
 	explanation, remedy := e.Fill(nil)
-	p.paragraph(0, 2, span{string(e.ID) + ":", style.Bold}, plain(e.Title))
+	p.paragraph(0, 2, painted(string(e.ID)+":", style.Bold), plain(e.Title))
 	p.gap()
 	p.paragraph(2, 2, plain(explanation))
 	p.gap()
@@ -29,7 +29,7 @@ func Page(style terminal.Style, e cause.Entry) string {
 // ErrnoPage is the table's page of one errno.
 func ErrnoPage(style terminal.Style, e cause.ErrnoEntry, title func(cause.ID) string) string {
 	p := &page{style: style}
-	p.paragraph(0, 2, span{string(e.Name), style.Bold}, plain("("+number(e.Number)+" on Linux):"), plain(e.Meaning))
+	p.paragraph(0, 2, painted(string(e.Name), style.Bold), plain("("+number(e.Number)+" on Linux):"), plain(e.Meaning))
 	p.gap()
 	p.labelled("when", p.quoted(e.When)...)
 	p.labelled("Windows", plain(e.Windows))
@@ -40,10 +40,10 @@ func ErrnoPage(style terminal.Style, e cause.ErrnoEntry, title func(cause.ID) st
 		if i == 0 {
 			label = "causes"
 		}
-		p.labelled(label, span{string(id) + ":", style.Command}, plain(title(id)))
+		p.labelled(label, painted(string(id)+":", style.Command), plain(title(id)))
 	}
 	if len(e.Causes) > 0 {
-		p.labelled("more", span{"dialscope --explain " + string(e.Causes[0]), style.Command})
+		p.labelled("more", painted("dialscope --explain "+string(e.Causes[0]), style.Command))
 	}
 	return p.String()
 }

@@ -29,10 +29,10 @@ func (p *page) log(name string, began time.Duration, log evidence.Log) {
 	for _, e := range log {
 		spans := []span{plain(fields(e))}
 		if e.Fact == nil || string(e.Source) != string(e.Fact.Kind()) {
-			spans = []span{{string(e.Source), p.style.Dim}, spans[0]}
+			spans = []span{painted(string(e.Source), p.style.Dim), spans[0]}
 		}
 		if name != "" {
-			spans = append([]span{{name, p.style.Dim}}, spans...)
+			spans = append([]span{painted(name, p.style.Dim)}, spans...)
 		}
 		prefix := "  " + terminal.PadLeft(p.clean(Duration(began+e.At)), timeColumn) + "  "
 		for i, text := range p.wrap(p.width()-indent, p.width()-indent, spans) {

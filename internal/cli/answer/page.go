@@ -23,6 +23,8 @@ type span struct {
 
 func plain(text string) span { return span{text: text} }
 
+func painted(text string, paint func(string) string) span { return span{text: text, paint: paint} }
+
 // page collects lines of text.
 type page struct {
 	style terminal.Style

@@ -213,7 +213,7 @@ func (p *page) unseen(a Answer) {
 			label = "not seen"
 		}
 		if i == mostUnseen && len(a.Missing) > mostUnseen {
-			p.labelled(label, plain(fmt.Sprintf("and %d more:", len(a.Missing)-i)), span{"dialscope doctor", p.style.Command})
+			p.labelled(label, plain(fmt.Sprintf("and %d more:", len(a.Missing)-i)), painted("dialscope doctor", p.style.Command))
 			return
 		}
 		p.labelled(label, plain(strings.ReplaceAll(u.What, "_", " ")+": "+u.Why))

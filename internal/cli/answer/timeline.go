@@ -42,7 +42,7 @@ func (p *page) timeline(a Answer) {
 		prefix := "  " + terminal.PadLeft(p.clean(when), timeColumn) + "  "
 		spans := []span{plain(e.text)}
 		if several && e.attempt >= 0 {
-			spans = slices.Insert(spans, 0, span{"#" + number(e.attempt+1), p.style.Dim})
+			spans = slices.Insert(spans, 0, painted("#"+number(e.attempt+1), p.style.Dim))
 		}
 		indent := timeColumn + 4
 		for i, text := range p.wrap(p.width()-indent, p.width()-indent, spans) {
