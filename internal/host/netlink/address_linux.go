@@ -97,21 +97,6 @@ func fillAddress6(c *sys.Netlink, a netip.Addr, h *evidence.HostAddr) (index int
 	return index, err
 }
 
-// interfacePrefixes reads the addresses of every interface, by its index.
-func interfacePrefixes(c *sys.Netlink) (map[int][]netip.Prefix, error) {
-	all := make(map[int][]netip.Prefix)
-	seen := 0
-	start := func() { clear(all); seen = 0 }
-	err := ask(c, syscall.RTM_GETADDR, make([]byte, syscall.SizeofIfAddrmsg), start, func(payload []byte) bool {
-		if p, _, index, ok := parseAddress(payload); ok {
-			all[index] = append(all[index], p)
-		}
-		seen++
-		return seen < dumpLimit
-	})
-	return all, err
-}
-
 // parseAddress reads the payload of an RTM_NEWADDR message.
 func parseAddress(b []byte) (p netip.Prefix, flags uint32, index int, ok bool) {
 	if len(b) < syscall.SizeofIfAddrmsg {

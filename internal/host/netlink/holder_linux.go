@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"syscall"
 
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/sys"
@@ -23,23 +24,26 @@ func socketState(s uint8) string {
 	return fmt.Sprint("state ", s)
 }
 
-// HolderOf looks for a socket of this network namespace that has the local
+// HolderOf looks for a TCP socket of this network namespace that has the local
 // address and port, bound to it or to the wildcard; to ask with the wildcard
-// finds a socket on any address. network is "tcp" or "udp". Of several the one
-// that is most in the way is returned: a listener before a bound socket, a
-// connection, TIME_WAIT.
+// finds a socket on any address. Of several the one that is most in the way is
+// returned: a listener before a bound socket, a connection, TIME_WAIT.
 //
-// Nil without an error means that none was seen. A TCP socket that is bound
-// but neither listens nor is connected (State "CLOSE") is visible since Linux
-// 6.8. An unconnected UDP socket has State "CLOSE", a connected one
-// "ESTABLISHED", as proc(5) has them.
-func HolderOf(local netip.AddrPort, network string) (*evidence.Holder, error) {
-	protocol, err := protocolOf(network)
-	if err == nil && (!local.IsValid() || local.Port() == 0) {
-		err = os.ErrInvalid
-	}
-	if err != nil {
-		return nil, fmt.Errorf("holder of %v: %w", local, err)
+// Nil without an error means that none was seen. A socket that is bound but
+// neither listens nor is connected (State "CLOSE") is visible since Linux 6.8.
+func HolderOf(local netip.AddrPort) (*evidence.Holder, error) {
+	return holder(syscall.IPPROTO_TCP, local)
+}
+
+// UDPHolderOf is [HolderOf] for UDP sockets: State is "CLOSE" for an
+// unconnected one and "ESTABLISHED" for a connected one, as proc(5) has them.
+func UDPHolderOf(local netip.AddrPort) (*evidence.Holder, error) {
+	return holder(syscall.IPPROTO_UDP, local)
+}
+
+func holder(protocol uint8, local netip.AddrPort) (*evidence.Holder, error) {
+	if !local.IsValid() || local.Port() == 0 {
+		return nil, fmt.Errorf("holder of %v: %w", local, os.ErrInvalid)
 	}
 	c, err := sys.OpenSockDiag()
 	if err != nil {

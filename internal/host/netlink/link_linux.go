@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"syscall"
 
@@ -42,38 +41,6 @@ func LinkByIndex(index int) (*evidence.Link, error) {
 		return nil, fmt.Errorf("link index %d: %w", index, os.ErrInvalid)
 	}
 	return lookupLink(index, "")
-}
-
-// LinksDown lists the interfaces that are switched off though they have an
-// address, with their addresses in Prefixes: the routes through them are gone
-// with them. The kernel removes IPv6 addresses from an interface as it goes
-// down, so these are IPv4 as a rule. Nil where nothing can be asked.
-func LinksDown() []*evidence.Link {
-	c, err := sys.OpenNetlink(syscall.NETLINK_ROUTE)
-	if err != nil {
-		return nil
-	}
-	defer c.Close()
-	var down []*evidence.Link
-	body := appendAttr32(make([]byte, syscall.SizeofIfInfomsg), iflaExtMask, skipStats)
-	err = ask(c, syscall.RTM_GETLINK, body, func() { down = nil }, func(payload []byte) bool {
-		l := new(evidence.Link)
-		if parseLink(payload, l) && !l.Up {
-			down = append(down, l)
-		}
-		return len(down) < dumpLimit
-	})
-	if err != nil || len(down) == 0 {
-		return nil
-	}
-	prefixes, err := interfacePrefixes(c)
-	if err != nil {
-		return nil
-	}
-	for _, l := range down {
-		l.Prefixes = prefixes[l.Index]
-	}
-	return slices.DeleteFunc(down, func(l *evidence.Link) bool { return len(l.Prefixes) == 0 })
 }
 
 // interfaceIndex turns a name, or an index in decimal as a zone may be written

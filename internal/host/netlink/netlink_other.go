@@ -38,12 +38,12 @@ func ListenerAt(netip.AddrPort) (*evidence.Listener, error) {
 }
 
 // PortsToward needs Linux.
-func PortsToward(netip.Addr, netip.AddrPort, string) (*evidence.Ports, error) {
+func PortsToward(netip.Addr, netip.AddrPort) (*evidence.Ports, error) {
 	return nil, unsupported("count of ports in use")
 }
 
 // HolderOf needs Linux.
-func HolderOf(netip.AddrPort, string) (*evidence.Holder, error) {
+func HolderOf(netip.AddrPort) (*evidence.Holder, error) {
 	return nil, unsupported("look-up of a port's holder")
 }
 
@@ -52,8 +52,10 @@ func PortsWithin(netip.Addr, netip.AddrPort, string, uint16, uint16) (*evidence.
 	return nil, unsupported("count of ports in use")
 }
 
-// LinksDown needs Linux.
-func LinksDown() []*evidence.Link { return nil }
+// UDPHolderOf needs Linux.
+func UDPHolderOf(netip.AddrPort) (*evidence.Holder, error) {
+	return nil, unsupported("look-up of a port's holder")
+}
 
 // TakeCounters needs Linux.
 func TakeCounters(string) (*Snapshot, error) { return nil, unsupported("counters") }

@@ -13,24 +13,23 @@ import (
 )
 
 // PortsToward counts the ephemeral ports (ip_local_port_range, ip(7)) that a
-// new connection to one destination cannot take. network is "tcp" or "udp".
-//
-// For TCP these are the ports of sockets of any state, TIME_WAIT included, that
-// have this remote end (and the source address src, if valid), and those on
-// which a socket listens or, since Linux 6.8, is merely bound
-// (__inet_hash_connect). For UDP every socket's port counts that shares the
-// address family: connect(2) binds to the wildcard first (udp_lib_get_port).
+// new TCP connection to one destination cannot take: the ports of sockets of
+// any state, TIME_WAIT included, that have this remote end (and the source
+// address src, if valid), and those on which a socket listens or, since Linux
+// 6.8, is merely bound (__inet_hash_connect).
 //
 // Each port counts once. Waits counts those that only TIME_WAIT takes; the
 // kernel may reuse such a port after a second (tcp_tw_reuse). Reserved ports
 // (ip_local_reserved_ports) lie in the range, are never chosen and do not count.
-func PortsToward(src netip.Addr, to netip.AddrPort, network string) (*evidence.Ports, error) {
-	return PortsWithin(src, to, network, 0, 0)
+func PortsToward(src netip.Addr, to netip.AddrPort) (*evidence.Ports, error) {
+	return PortsWithin(src, to, "tcp", 0, 0)
 }
 
-// PortsWithin is [PortsToward] for a socket with IP_LOCAL_PORT_RANGE, which
-// narrows the host's range: a bound that is 0 or outside it does not count
-// (inet_sk_get_local_port_range).
+// PortsWithin is [PortsToward] for network "tcp" or "udp" and for a socket with
+// IP_LOCAL_PORT_RANGE, which narrows the host's range; a bound that is 0 or
+// outside the host's range does not narrow it (inet_sk_get_local_port_range).
+// For UDP every socket's port counts that shares the address family: connect(2)
+// binds to the wildcard first (inet_autobind, udp_lib_get_port).
 func PortsWithin(src netip.Addr, to netip.AddrPort, network string, low, high uint16) (*evidence.Ports, error) {
 	protocol, err := protocolOf(network)
 	if err == nil && (!to.IsValid() || to.Port() == 0) {

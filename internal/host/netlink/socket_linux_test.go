@@ -167,7 +167,7 @@ func TestHolderOf(t *testing.T) {
 		if want != nil {
 			want.PID, want.Command = me.PID, me.Command
 		}
-		got, err := HolderOf(addrPort(ask), "tcp")
+		got, err := HolderOf(addrPort(ask))
 		must(t, err)
 		if diff := cmp.Diff(want, got, byValue); diff != "" {
 			t.Errorf("HolderOf(%s) (-want +got):\n%s", ask, diff)
@@ -179,7 +179,7 @@ func TestHolderOfBound(t *testing.T) {
 	enterNetNS(t)
 	at := addrPort("127.0.0.1:1009")
 	bind(t, at)
-	got, err := HolderOf(at, "tcp")
+	got, err := HolderOf(at)
 	must(t, err)
 	if got == nil {
 		t.Skip("this kernel does not list bound sockets (before Linux 6.8)")
@@ -195,11 +195,11 @@ func TestHolderOfUDP(t *testing.T) {
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1010})
 	must(t, err)
 	defer c.Close()
-	got, err := HolderOf(addrPort("127.0.0.1:1010"), "udp")
+	got, err := UDPHolderOf(addrPort("127.0.0.1:1010"))
 	if err != nil || got == nil || got.State != "CLOSE" || got.PID != os.Getpid() {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := HolderOf(addrPort("127.0.0.1:1010"), "tcp"); got != nil || err != nil {
+	if got, err := HolderOf(addrPort("127.0.0.1:1010")); got != nil || err != nil {
 		t.Errorf("a UDP socket holds a TCP port: %+v, %v", got, err)
 	}
 }
@@ -218,7 +218,7 @@ func TestPortsToward(t *testing.T) {
 	want := &evidence.Ports{Low: 40000, High: 40009, Toward: to, Source: from}
 	check := func(what string) {
 		t.Helper()
-		got, err := PortsToward(from, to, "tcp")
+		got, err := PortsToward(from, to)
 		must(t, err)
 		if diff := cmp.Diff(want, got, byValue); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -252,7 +252,7 @@ func TestPortsToward(t *testing.T) {
 	must(t, os.WriteFile("/proc/sys/net/ipv4/ip_local_reserved_ports", []byte("\n"), 0))
 
 	other := netip.AddrPortFrom(to.Addr(), 1002)
-	got, err := PortsToward(addr("127.0.0.9"), other, "tcp")
+	got, err := PortsToward(addr("127.0.0.9"), other)
 	if err != nil || got.InUse != 1 { // the listener's
 		t.Errorf("toward another destination: %+v, %v", got, err)
 	}
@@ -269,7 +269,7 @@ func TestPortsTowardExhausted(t *testing.T) {
 	if got := connectAgain(t, to); got != syscall.EADDRNOTAVAIL {
 		t.Errorf("a fifth connection: %v", got)
 	}
-	got, err := PortsToward(addr("127.0.0.1"), to, "tcp")
+	got, err := PortsToward(addr("127.0.0.1"), to)
 	if err != nil || got.InUse != int(got.High-got.Low)+1 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -307,7 +307,7 @@ func TestPortsTowardUDPExhausted(t *testing.T) {
 	}
 	for want := 1; want <= 4; want++ {
 		must(t, socket())
-		got, err := PortsToward(addr("127.0.0.1"), to.AddrPort(), "udp")
+		got, err := PortsWithin(addr("127.0.0.1"), to.AddrPort(), "udp", 0, 0)
 		if err != nil || got.InUse != want || got.Waits != 0 {
 			t.Errorf("%d connected: %+v, %v", want, got, err)
 		}
@@ -343,19 +343,17 @@ func TestParsePortList(t *testing.T) {
 	}
 }
 
-func TestSocketsBadNetwork(t *testing.T) {
-	_, holder := HolderOf(addrPort("127.0.0.1:1"), "sctp")
-	_, ports := PortsToward(netip.Addr{}, addrPort("127.0.0.1:1"), "")
-	if !errors.Is(holder, os.ErrInvalid) || !errors.Is(ports, os.ErrInvalid) {
-		t.Error(holder, ports)
+func TestPortsWithinBadNetwork(t *testing.T) {
+	if _, err := PortsWithin(netip.Addr{}, addrPort("127.0.0.1:1"), "sctp", 0, 0); !errors.Is(err, os.ErrInvalid) {
+		t.Error(err)
 	}
 }
 
 func TestSocketsBadQuestion(t *testing.T) {
 	for _, bad := range []netip.AddrPort{{}, addrPort("127.0.0.1:0")} {
 		_, listener := ListenerAt(bad)
-		_, holder := HolderOf(bad, "tcp")
-		_, ports := PortsToward(netip.Addr{}, bad, "tcp")
+		_, holder := HolderOf(bad)
+		_, ports := PortsToward(netip.Addr{}, bad)
 		for _, err := range []error{listener, holder, ports} {
 			if !errors.Is(err, os.ErrInvalid) {
 				t.Errorf("%v: %v", bad, err)
