@@ -9,7 +9,7 @@ var localLinkEntries = []Entry{
 		Group:       GroupLocal,
 		Title:       "the outgoing interface is down",
 		Explanation: "The interface[[ {interface}]] that leads to {address} is down[[ ({detail})]], so no packet can leave.",
-		Detail:      "what is wrong with it: \"switched off\", \"no carrier\", \"no such interface\"",
+		Detail:      "what is wrong with it, a clause: \"it is switched off\", \"it has no carrier\", \"this host has no such interface\"",
 		Remedy:      "Look at it with `ip -br link show dev {interface}`, then switch it on with `ip link set dev {interface} up`, or, if it shows NO-CARRIER, repair the cable or the other end.",
 		Errnos:      []evidence.Errno{"ENETUNREACH", "ENETDOWN", "EHOSTUNREACH"},
 		Culprit:     Local,
@@ -144,10 +144,11 @@ next SYN, a second later. A deadline of less than a second sees a timeout. A
 home-made reset is seen at once.
 
 Told from its look-alikes: for an ICMP error the error queue names the
-sender, and a local address settles it; no privileges are needed. A
-home-made reset cannot be told from the destination's own without seeing
-packets or rules; that the answer came faster than the path allows is only a
-hint.
+sender, and a local address settles it. A home-made reset shows by what is
+missing: no packet left by the interface, and this host's TCP counted no
+reset of its own (TcpOutRsts), for a filter's resets are not counted there.
+These counters belong to the whole network namespace. All this needs no
+privileges; which rule it was needs root.
 
 By hand:
     nft list ruleset
@@ -214,7 +215,7 @@ net.Dialer hides it by dialing again.`,
 		Group:       GroupLocal,
 		Title:       "the caller gave up",
 		Explanation: "The attempt was ended from this side[[ after {elapsed}]], before an answer came[[: {detail}]].",
-		Detail:      "who ended it: \"another address won the race\", \"a signal\"",
+		Detail:      "who ended it and why: \"another address of the name connected first\", \"a signal\"",
 		Remedy:      "Let it run longer, for example with `dialscope --timeout 30s {target|HOST:PORT}`.",
 		Errnos:      []evidence.Errno{"EINTR"},
 		Culprit:     Local,

@@ -5,7 +5,7 @@ var nameEntries = []Entry{
 		ID:          NameNotFound,
 		Group:       GroupName,
 		Title:       "the name does not exist or has no address",
-		Explanation: "There is no address for {name}[[: {server} answered {detail}]].",
+		Explanation: "There is no address for {name}[[ according to {server}]][[: {detail}]].",
 		Detail:      "the answer: \"NXDOMAIN\", \"no A or AAAA records\"",
 		Remedy:      "Check the spelling, and compare what the server says (`dig[[ @{server}]] {name}`) with what programs get (`getent ahosts {name}`).",
 		Culprit:     Resolver,
@@ -140,7 +140,8 @@ By hand:
 		ID:          SomeAddressesDead,
 		Group:       GroupName,
 		Title:       "connected, but some of the name's addresses failed first",
-		Explanation: "The connection opened, but only after {count|some} of the addresses of {name} had failed[[, the first of them {address}]].",
+		Explanation: "The connection opened, but {count|some} of the addresses of {name} failed first[[ ({detail})]].",
+		Detail:      "the addresses with their causes: \"192.0.2.7: port-closed, 192.0.2.8: host-silent\"",
 		Remedy:      "See how each address fares with `dialscope --all {target|HOST:PORT}`, and repair the dead ones or take them out of the name.",
 		Culprit:     Destination,
 		Page: `A name may have several addresses, and programs try them in the order of RFC

@@ -147,8 +147,8 @@ func TestPagesAreLaidOut(t *testing.T) {
 				t.Error("page begins or ends with blank space")
 			}
 			paragraphs := strings.Split(e.Page, "\n\n")
-			if len(paragraphs) < 2 || len(paragraphs) > 6 {
-				t.Errorf("%d paragraphs, want 2 to 6", len(paragraphs))
+			if len(paragraphs) < 2 || len(paragraphs) > 5 {
+				t.Errorf("%d paragraphs, want 2 to 5", len(paragraphs))
 			}
 			if strings.Contains(e.Page, "\n\n\n") || strings.ContainsAny(e.Page, "\t{}`") {
 				t.Error("page has a tab, a brace, a backquote or two empty lines")
