@@ -138,8 +138,8 @@ func (r *reply) verdict(q question, server netip.AddrPort) (e *Error, again bool
 	case r.unusable():
 		e.Class, e.Rcode = Malformed, ""
 		return e, true
-	case r.rcode == dnsmessage.RCodeSuccess && r.empty && r.bare && !r.header.Authoritative && !r.header.RecursionAvailable:
-		e.Class = Lame // as libresolv has it: the next server is asked
+	case r.lame():
+		e.Class = Lame
 		return e, true
 	case r.rcode == dnsmessage.RCodeServerFailure:
 		e.Class = ServerFailure

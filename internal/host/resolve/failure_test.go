@@ -60,7 +60,8 @@ func TestServerBehaviours(t *testing.T) {
 			net.DNSError{Err: "server misbehaving"}},
 		"extended rcode": {rcode(23), OtherRcode, []looked{{Transport: "udp", Rcode: "BADCOOKIE"}},
 			net.DNSError{Err: "server misbehaving"}},
-		"lame": {func(asked) said { return said{noRA: true, noOPT: true} }, Lame, []looked{{Transport: "udp", Rcode: "NOERROR"}},
+		"lame": {func(asked) said { return said{noRA: true, noOPT: true} }, Lame,
+			[]looked{{Transport: "udp", Rcode: "NOERROR", Malformed: "a referral to other servers: this one does not recurse"}},
 			net.DNSError{Err: "lame referral"}},
 		"another id, then the answer": {with(func(_ asked, a *said) { a.otherID = true }), "",
 			[]looked{{Transport: "udp", Rcode: "NOERROR", Ignored: 1}}, net.DNSError{}},
@@ -105,7 +106,8 @@ func TestServerBehaviours(t *testing.T) {
 			s := serve(t, false, test.script)
 			cfg := &Config{Servers: []netip.AddrPort{s.addr}, Attempts: 1}
 			if test.class == Timeout {
-				cfg.Timeout = 30 * time.Millisecond
+				t.Parallel()
+				cfg.Timeout = time.Second // time enough for what does come
 			}
 			o := resolveWith(t, cfg, 4, "h.example")
 			if diff := cmp.Diff(test.want, lookedOf(o.lookups(""))); diff != "" {
@@ -185,9 +187,8 @@ func TestTCPRefused(t *testing.T) {
 }
 
 func TestNoWayToTheServer(t *testing.T) {
-	// 240/4 is reserved (RFC 1112 §4); connect(2) of a broadcast address without
-	// SO_BROADCAST, or of port 0, fails before anything is sent. An address
-	// with a zone that does not exist does so everywhere.
+	// An address with a zone that does not exist fails before anything is sent,
+	// on every system.
 	server := netip.MustParseAddrPort("[fe80::1%nosuchlink]:53")
 	o := resolveWith(t, &Config{Servers: []netip.AddrPort{server}, Attempts: 1}, 4, "h.example")
 	if e := o.err(t, "A"); e.Class != Unreachable || e.DNSError("x").IsNotFound || e.Timeout() {
@@ -236,7 +237,7 @@ func TestCancelled(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	s := serve(t, false, func(asked) said { return said{silent: true} })
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	o := new(observed)
 	cfg := &Config{Servers: []netip.AddrPort{s.addr}, ResolvConf: writeFile(t, "search a.example\n")}

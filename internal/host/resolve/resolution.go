@@ -91,7 +91,7 @@ func (r *resolution) fromHosts() bool {
 		return false
 	}
 	entry := table[hostsKey(r.host)]
-	r.note(evidence.FromHosts, &evidence.HostsEntry{File: r.conf.hosts, Name: r.host, Addrs: entry.addrs, Line: entry.line})
+	r.note(evidence.FromHosts, &evidence.HostsEntry{File: r.conf.hosts, Name: r.host, Addrs: slices.Clone(entry.addrs), Line: entry.line})
 	if len(entry.addrs) == 0 {
 		return false
 	}

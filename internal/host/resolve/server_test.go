@@ -13,13 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/dialscope/dialscope/evidence"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // asked is a question as the scripted server saw it.
 type asked struct {

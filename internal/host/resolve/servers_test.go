@@ -39,7 +39,7 @@ func TestFailover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bad := serve(t, false, func(asked) said { return first })
 			good := serve(t, false, answering("192.0.2.1"))
-			cfg := &Config{Servers: []netip.AddrPort{bad.addr, good.addr}, Timeout: 30 * time.Millisecond}
+			cfg := &Config{Servers: []netip.AddrPort{bad.addr, good.addr}, Timeout: 500 * time.Millisecond}
 			if !first.silent {
 				cfg.Timeout = 0
 			}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/dialscope/dialscope/evidence"
@@ -48,8 +49,8 @@ func (c *Config) read() (*settings, *evidence.ResolverConfig, error) {
 	}
 	conf, err := resolvConfs.get(path)
 	s := &settings{resolvConf: *conf, edns: !ednsOff(), order: []string{"files", "dns"}, hosts: or(c.Hosts, "/etc/hosts")}
-	fact := &evidence.ResolverConfig{File: path, Options: conf.options}
-	fact.Ignored = append(fact.Ignored, conf.unknown...)
+	// The cached file is shared; a fact belongs to its reader.
+	fact := &evidence.ResolverConfig{File: path, Options: slices.Clone(conf.options), Ignored: slices.Clone(conf.unknown)}
 	if byHand {
 		fact.File = ""
 		s.order = []string{"dns"}
@@ -78,7 +79,7 @@ func (c *Config) read() (*settings, *evidence.ResolverConfig, error) {
 	if c.Attempts > 0 {
 		s.attempts = c.Attempts
 	}
-	fact.Servers, fact.Search, fact.Ndots = s.servers, s.search, s.ndots
+	fact.Servers, fact.Search, fact.Ndots = slices.Clone(s.servers), slices.Clone(s.search), s.ndots
 	fact.Timeout, fact.Attempts, fact.Order = s.timeout, s.attempts, s.order
 	if len(fact.Ignored) > 0 {
 		fact.Why = "only the hosts file and name servers are asked here; libc may find other addresses through these"

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package resolve_test
+
+import (
+	"testing"
+
+	"github.com/dialscope/dialscope/internal/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }
