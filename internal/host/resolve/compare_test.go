@@ -115,3 +115,26 @@ func TestSameAsGo(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkResolve asks for one type of one name, beside Go's resolver.
+func BenchmarkResolve(b *testing.B) {
+	s := serve(b, false, func(q asked) said { return said{rrs: []dnsmessage.Resource{rrA(q.name, 60, "192.0.2.1")}} })
+	b.Run("resolve", func(b *testing.B) {
+		cfg := &Config{Servers: []netip.AddrPort{s.addr}}
+		b.ReportAllocs()
+		for b.Loop() {
+			for range Start(b.Context(), cfg, 4, "h.example.", nil) {
+			}
+		}
+	})
+	b.Run("net", func(b *testing.B) {
+		r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, s.addr.String())
+		}}
+		b.ReportAllocs()
+		for b.Loop() {
+			r.LookupNetIP(b.Context(), "ip4", "h.example.")
+		}
+	})
+}
