@@ -15,6 +15,12 @@ import (
 // a millisecond on an idle machine.
 const readyTimeout = 10 * time.Second
 
+// The operational state of an interface (RFC 2863, linux/if.h).
+const (
+	iflaOperState = 16 // IFLA_OPERSTATE
+	operUp        = 6  // IF_OPER_UP
+)
+
 // readiness follows what the kernel tells of one interface (rtnetlink(7)
 // groups): the work queues that switch carrier on and that join an IPv6
 // address to its solicited-node group run some time after the request is
@@ -74,24 +80,26 @@ func (r *readiness) await(what string, done func() bool) error {
 	return nil
 }
 
-// take reads the fixed headers ifinfomsg and ifaddrmsg (rtnetlink(7)).
+// take reads a message's fixed header, ifinfomsg or ifaddrmsg, and attributes
+// (rtnetlink(7)).
 func (r *readiness) take(m syscall.NetlinkMessage) {
-	switch m.Header.Type {
-	case syscall.RTM_NEWLINK:
-		if len(m.Data) >= syscall.SizeofIfInfomsg && int(binary.NativeEndian.Uint32(m.Data[4:])) == r.iface.Index {
-			r.carrier = binary.NativeEndian.Uint32(m.Data[8:])&syscall.IFF_RUNNING != 0
-		}
-	case syscall.RTM_NEWADDR:
-		if len(m.Data) < syscall.SizeofIfAddrmsg || int(binary.NativeEndian.Uint32(m.Data[4:])) != r.iface.Index {
-			return
-		}
-		attrs, err := syscall.ParseNetlinkRouteAttr(&m)
-		if err != nil {
-			return
-		}
-		for _, a := range attrs {
-			if addr, ok := netip.AddrFromSlice(a.Value); ok && a.Attr.Type == syscall.IFA_ADDRESS {
-				delete(r.pending, addr)
+	const header = 8 // both have the interface's index in octets 4 to 7
+	if len(m.Data) < header || int(binary.NativeEndian.Uint32(m.Data[4:])) != r.iface.Index {
+		return
+	}
+	attrs, err := syscall.ParseNetlinkRouteAttr(&m)
+	if err != nil {
+		return
+	}
+	for _, a := range attrs {
+		switch {
+		case m.Header.Type == syscall.RTM_NEWLINK && a.Attr.Type == iflaOperState:
+			// IFF_RUNNING will not do: it is set while the state is unknown,
+			// and packets are still discarded then.
+			r.carrier = len(a.Value) == 1 && a.Value[0] == operUp
+		case m.Header.Type == syscall.RTM_NEWADDR && a.Attr.Type == syscall.IFA_ADDRESS:
+			if addr, ok := netip.AddrFromSlice(a.Value); ok {
+				r.had(addr)
 			}
 		}
 	}

@@ -21,8 +21,9 @@ const (
 	Unreachable RouteKind = syscall.RTN_UNREACHABLE
 	// Prohibit: EACCES; ICMP and ICMPv6 administratively prohibited.
 	Prohibit RouteKind = syscall.RTN_PROHIBIT
-	// Throw: the lookup goes on in the next table, in the end ENETUNREACH;
-	// ICMP net unreachable, ICMPv6 no route.
+	// Throw: the lookup goes on in the next table, in the end ENETUNREACH. A
+	// router then drops an IPv4 packet silently (ip_error does not know the
+	// lookup's EAGAIN) and answers an IPv6 packet with no route.
 	Throw RouteKind = syscall.RTN_THROW
 )
 

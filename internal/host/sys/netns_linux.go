@@ -57,7 +57,11 @@ func InNetNS(fd int, f func() error) (err error) {
 		runtime.UnlockOSThread()
 		return err
 	}
-	defer func() { err = errors.Join(err, leave(home)) }()
+	defer func() {
+		if lost := leave(home); lost != nil {
+			err = errors.Join(err, lost)
+		}
+	}()
 	return f()
 }
 
