@@ -5,11 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/sock"
 )
 
@@ -174,9 +172,14 @@ func (r *run) suits(a netip.Addr) bool {
 	return !l.IsValid() || l.IsUnspecified() || l.Is4() == a.Is4()
 }
 
-// opError wraps as net.Dialer does.
+// opError wraps as net.Dialer does: without an address to go to there is no
+// source either.
 func (r *run) opError(remote net.Addr, err error) *net.OpError {
-	return &net.OpError{Op: "dial", Net: r.Network, Source: r.LocalAddr, Addr: remote, Err: err}
+	op := &net.OpError{Op: "dial", Net: r.Network, Err: err}
+	if remote != nil {
+		op.Source, op.Addr = r.LocalAddr, remote
+	}
+	return op
 }
 
 // failed makes the error of a dial that attempt i speaks for.
@@ -194,12 +197,5 @@ func (r *run) failed(i int, err error) error {
 	case errors.Is(err, sock.ErrCancelled):
 		err = cancelledError{}
 	}
-	op := r.opError(remote, err)
-	if op.Source == nil {
-		// net fills in the source where the socket had one.
-		if l, _, ok := evidence.Last[*evidence.LocalAddr](a.Log); ok && strings.HasPrefix(r.Network, "udp") {
-			op.Source = net.UDPAddrFromAddrPort(l.Addr)
-		}
-	}
-	return &Error{Op: op, Report: r.Report}
+	return &Error{Op: r.opError(remote, err), Report: r.Report}
 }

@@ -187,7 +187,7 @@ func (ra *race) all(ctx context.Context) {
 // inTurn tries one address after the other, each with its share of the time.
 func (ra *race) inTurn(ctx context.Context) (net.Conn, error) {
 	ra.all(ctx)
-	for ra.names.pending() && ctx.Err() == nil {
+	for ra.names.pending() && ctx.Err() == nil && !ra.late() {
 		deadline, scope := ra.deadline, ra.scope
 		if share := ra.share(); !share.IsZero() {
 			deadline, scope = share, "share"
@@ -201,6 +201,9 @@ func (ra *race) inTurn(ctx context.Context) (net.Conn, error) {
 	}
 	return ra.lost(ctx)
 }
+
+// late says that the dial's deadline has passed.
+func (ra *race) late() bool { return !ra.deadline.IsZero() && !time.Now().Before(ra.deadline) }
 
 // share divides what is left of the time among the addresses that are left,
 // with a minimum (net.partialDeadline). Zero: no deadline, or the last address.

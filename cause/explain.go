@@ -267,9 +267,8 @@ func someDead(d *evidence.Dial, verdicts []Verdict, winner int, dead []int) Verd
 		each = append(each, fmt.Sprintf("%s: %s", d.Attempts[i].Remote.Addr(), verdicts[i].Cause))
 	}
 	entry, _ := Lookup(SomeAddressesDead)
-	host, _, _ := strings.Cut(d.Target, ":")
 	out.Explanation, out.Remedy = entry.Fill(Blanks{
-		"target": d.Target, "name": host, "address": d.Attempts[dead[0]].Remote.Addr().String(),
+		"target": d.Target, "name": hostOf(d.Target), "address": d.Attempts[dead[0]].Remote.Addr().String(),
 		"port": strconv.Itoa(int(d.Attempts[dead[0]].Remote.Port())), "count": strconv.Itoa(len(dead)),
 		"source": d.Attempts[winner].Remote.Addr().String(), "detail": strings.Join(each, ", "),
 	})

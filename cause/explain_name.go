@@ -2,8 +2,8 @@ package cause
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/dialscope/dialscope/evidence"
@@ -11,11 +11,7 @@ import (
 
 // explainName judges a target that had no address to connect to.
 func explainName(d *evidence.Dial) Verdict {
-	host, _, err := net.SplitHostPort(d.Target)
-	if err != nil {
-		host = d.Target
-	}
-	n := nameView{dial: d, host: host}
+	n := nameView{dial: d, host: hostOf(d.Target)}
 	for _, e := range d.Log {
 		switch f := e.Fact.(type) {
 		case *evidence.Lookup:
@@ -59,6 +55,14 @@ func explainName(d *evidence.Dial) Verdict {
 	out.Explanation, out.Remedy = entry.Fill(b)
 	out.Rule = string(out.Cause)
 	return out
+}
+
+// hostOf is the host of "host:port", without the brackets of an IPv6 address.
+func hostOf(target string) string {
+	if i := strings.LastIndexByte(target, ':'); i >= 0 {
+		target = target[:i]
+	}
+	return strings.Trim(target, "[]")
 }
 
 // nameView is what the questions about a name came to.

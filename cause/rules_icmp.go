@@ -65,16 +65,17 @@ func (v *view) sender(i *evidence.ICMP) Culprit {
 	return Culprit{Kind: Router, Address: i.Offender}
 }
 
+// describe writes "ICMP type 3 code 13: communication administratively prohibited".
 func describe(i *evidence.ICMP) string {
-	family := "ICMP"
+	family, number := "ICMP", fmt.Sprintf("type %d code %d", i.Type, i.Code)
 	if i.Version == 6 {
 		family = "ICMPv6"
 	}
 	text := ICMPText(i.Version, i.Type, i.Code)
-	if text != "" {
-		text = ": " + text
+	if text == "" || text == number {
+		return family + " " + number
 	}
-	return fmt.Sprintf("%s type %d code %d%s", family, i.Type, i.Code, text)
+	return fmt.Sprintf("%s %s: %s", family, number, text)
 }
 
 // icmpConfidence is certain when the error ended the attempt and its sender is known.
