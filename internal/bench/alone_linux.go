@@ -23,8 +23,7 @@ func alone(where string, cs []contestant, address string, o options, open bool) 
 	fmt.Printf("\none dial, %s: %d rounds of %d dials\n", where, o.rounds, o.dials)
 	fs := make([]figures, len(cs))
 	for round := range o.rounds + 1 {
-		for turn := range cs {
-			who := (round + turn) % len(cs)
+		for _, who := range order(len(cs), round) {
 			took, err := cs[who].turn(address, o.dials, open)
 			if err != nil {
 				return err

@@ -19,7 +19,6 @@ type command struct {
 // startToVerdict times whole processes against a port where nobody listens,
 // from fork to exit.
 func startToVerdict(dialscope string, rounds int) error {
-	rounds = 2*rounds - 1
 	fmt.Printf("\nthe binary, refused on loopback, start to exit: %d rounds of 1 run, ms\n", rounds)
 	all := []command{
 		{"dialscope", []string{dialscope, lo + ":" + shut}, 1},
@@ -37,8 +36,7 @@ func startToVerdict(dialscope string, rounds int) error {
 	}
 	took := make([]spread, len(commands))
 	for round := range rounds + 1 {
-		for turn := range commands {
-			who := (round + turn) % len(commands)
+		for _, who := range order(len(commands), round) {
 			t, err := commands[who].run()
 			if err != nil {
 				return err

@@ -28,6 +28,13 @@ func client(args []string) error {
 	if binary := filepath.Join(work, "floor"); exists(binary) {
 		c = append(c, floor(binary))
 	}
+	serving := func() error {
+		here, stop, err := listenHere()
+		if err != nil {
+			return err
+		}
+		return errors.Join(alone("open, loopback, Timeout 30 s, this program listens too", timed, here, o, true), stop())
+	}
 	for _, part := range []func() error{
 		func() error {
 			return alone("open, loopback, Timeout 30 s", slices.Concat(timed, c), lo+":"+port, o, true)
@@ -36,9 +43,7 @@ func client(args []string) error {
 			return alone("open, across a veth, Timeout 30 s", slices.Concat(timed, c), far+":"+port, o, true)
 		},
 		func() error { return alone("open, loopback, no Timeout", slices.Concat(zero, c), lo+":"+port, o, true) },
-		func() error {
-			return alone("open, across a veth, no Timeout", slices.Concat(zero, c), far+":"+port, o, true)
-		},
+		serving,
 		func() error { return alone("refused, loopback, Timeout 30 s", timed, lo+":"+shut, o, false) },
 		func() error { return together("open, loopback, Timeout 30 s", timed, lo+":"+port, o) },
 		func() error { return together("open, across a veth, Timeout 30 s", timed, far+":"+port, o) },

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"runtime"
@@ -79,14 +80,23 @@ func floor(binary string) contestant {
 	}}
 }
 
+// order gives the contestants' order in a round: another each time, so that
+// none always follows the same one, and the same in each run of the bench.
+func order(contestants, round int) []int {
+	return rand.New(rand.NewPCG(uint64(contestants), uint64(round))).Perm(contestants)
+}
+
 // turn makes n dials, one after the other, and returns what each took, sorted.
-// The garbage of others is collected first.
+// The garbage of the one before is collected first, and a tenth more dials than
+// are counted bring the runtime from its state into this one's.
 func (c contestant) turn(address string, n int, open bool) ([]time.Duration, error) {
 	runtime.GC()
-	took, err := c.dials(address, n, open)
+	warm := n / 10
+	took, err := c.dials(address, warm+n, open)
 	if err != nil {
 		return nil, fmt.Errorf("%s to %s: %w", c.name, address, err)
 	}
+	took = took[warm:]
 	slices.Sort(took)
 	return took, nil
 }

@@ -35,15 +35,15 @@ type options struct {
 func parseOptions(args []string) (options, error) {
 	o := options{}
 	fs := flag.NewFlagSet("scripts/bench dial", flag.ContinueOnError)
-	fs.IntVar(&o.rounds, "rounds", 21, "rounds of each comparison")
-	fs.IntVar(&o.dials, "dials", 2000, "dials of each contestant in a round")
+	fs.IntVar(&o.rounds, "rounds", 51, "rounds of each comparison")
+	fs.IntVar(&o.dials, "dials", 400, "dials of each contestant in a round")
 	fs.IntVar(&o.leave, "leave", 100_000, "dials after which nothing may be left behind")
-	quick := fs.Bool("quick", false, "a tenth of everything: does it run at all?")
+	quick := fs.Bool("quick", false, "a tenth of it all: does it run?")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
 	if *quick {
-		o = options{rounds: 3, dials: o.dials / 10, leave: o.leave / 10}
+		o = options{rounds: 5, dials: o.dials / 4, leave: o.leave / 10}
 	}
 	if o.rounds < 1 || o.dials < 1 || o.leave < 1 || fs.NArg() > 0 {
 		return o, errors.New("rounds, dials and leave are numbers above 0, and there is nothing else to say")

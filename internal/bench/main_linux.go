@@ -3,7 +3,7 @@
 // itself. `scripts/bench dial` runs it.
 //
 // Every comparison is interleaved: the contestants take turns within a round,
-// the first place rotates, and each figure is the median over rounds with the
+// in another order each round, and each figure is the median over rounds with the
 // smallest and largest beside it. Everyone closes with SO_LINGER {1,0}, outside
 // the measured time, so that no TIME_WAIT of one takes a port from the next.
 package main

@@ -18,12 +18,12 @@ const concurrent = 1000
 
 // together compares dials by a thousand goroutines that begin at once.
 func together(where string, cs []contestant, address string, o options) error {
-	each := max(o.dials/200, 1)
-	fmt.Printf("\n%d dials at once, %s: %d rounds, each goroutine dials %d times\n", concurrent, where, o.rounds, each)
+	each := max(o.dials/100, 1)
+	rounds := max(o.rounds/4, 3) // each has many more dials than one of the other comparisons
+	fmt.Printf("\n%d dials at once, %s: %d rounds, each goroutine dials %d times\n", concurrent, where, rounds, each)
 	fs := make([]figures, len(cs))
-	for round := range o.rounds + 1 {
-		for turn := range cs {
-			who := (round + turn) % len(cs)
+	for round := range rounds + 1 {
+		for _, who := range order(len(cs), round) {
 			took, wall, err := cs[who].crowd(address, each)
 			if err != nil {
 				return fmt.Errorf("%s to %s: %w", cs[who].name, address, err)
