@@ -13,7 +13,8 @@ var table = map[string]room{
 	"internal/host/sock": {layer: adapter, imports: `std syscall evidence internal/wire internal/host/sys`},
 	"internal/host/resolve": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`,
-		tests:   `go.uber.org/goleak`},
+		tests:   `internal/host/netns`},
+	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`},
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,
 		tests:   `github.com/vishvananda/netlink`},
@@ -24,15 +25,18 @@ var table = map[string]room{
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate
-			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`},
+			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`,
+		tests: `golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term github.com/charmbracelet/x/ansi`},
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
 	"internal/cli/target":   {layer: part, imports: `std`},
 	"internal/cli": {layer: delivery,
-		imports: `std . cause internal/cli/target internal/cli/terminal
-			github.com/spf13/cobra github.com/spf13/pflag`},
+		imports: `std . evidence cause internal/cli/answer internal/cli/progress internal/cli/series
+			internal/cli/target internal/cli/terminal github.com/spf13/cobra github.com/spf13/pflag`,
+		tests: `golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
 	"internal/testmain":  {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
