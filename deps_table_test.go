@@ -23,6 +23,9 @@ var table = map[string]room{
 			github.com/google/nftables github.com/google/nftables/expr
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
 
+	"internal/host/feature": {layer: survey,
+		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
+
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate
 			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`,

@@ -39,6 +39,7 @@ const (
 	core     layer = iota // evidence and judgement, pure
 	kernel                // the one door to the kernel
 	adapter               // one part of the host each
+	survey                // what the adapters can see on this host
 	public                // the library
 	part                  // one concern of the command line each
 	delivery              // what a person starts
