@@ -1,7 +1,13 @@
 package cli
 
 import (
+	"runtime"
+
 	"github.com/spf13/cobra"
+
+	"github.com/dialscope/dialscope/internal/cli/answer"
+	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/internal/host/feature"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -18,4 +24,21 @@ func (a *app) doctorCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) doctor(bool) error { return nil }
+// survey is the document of doctor --json.
+type survey struct {
+	OS       string            `json:"os"`
+	Arch     string            `json:"arch"`
+	Features []feature.Feature `json:"features"`
+}
+
+func (a *app) doctor(asJSON bool) error {
+	found := feature.Survey()
+	if asJSON {
+		return a.printJSON(survey{runtime.GOOS, runtime.GOARCH, found}, terminal.Is(a.stdout))
+	}
+	checks := make([]answer.Check, len(found))
+	for i, f := range found {
+		checks[i] = answer.Check{Title: f.Title, State: f.State.String(), Why: f.Why, Adds: f.Adds, Needs: f.Needs}
+	}
+	return a.print(answer.Checklist(terminal.Detect(a.stdout, terminal.Auto, a.env), checks))
+}

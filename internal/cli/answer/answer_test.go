@@ -139,7 +139,7 @@ func TestDuration(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	for in, want := range map[time.Duration]string{
-		5 * time.Second: "5s", 60 * time.Second: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", 250 * ms: "250ms",
+		5 * time.Second: "5s", 60 * time.Second: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", 250 * ms: "250ms", 299996732: "300ms", 5*time.Second - 400*us: "5s", 1500 * us: "1.5ms",
 	} {
 		if got := limit(in); got != want {
 			t.Errorf("limit(%v) = %q, want %q", in, got, want)
@@ -153,6 +153,8 @@ func TestCutCommand(t *testing.T) {
 		{"Ask again with `dig x`", "Ask again with:", "dig x"},
 		{"`ss -ltn` on that host shows more.", "`ss -ltn` on that host shows more.", ""},
 		{"`ss -ltn`", "`ss -ltn`", ""},
+		{"Raise the backlog and `sysctl x`.", "Raise the backlog and `sysctl x`.", ""},
+		{"Compare `a` with `b`.", "Compare `a` with `b`.", ""},
 		{"Nothing to type.", "Nothing to type.", ""},
 		{"An odd quote`.", "An odd quote`.", ""},
 	} {
@@ -196,5 +198,21 @@ func TestResends(t *testing.T) {
 		if diff := cmp.Diff(c.want, texts(c.items...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
+	}
+}
+
+// A word in colour and the comma after it stay together.
+func TestGluedSpans(t *testing.T) {
+	p := &page{style: terminal.Style{Width: 20, Unicode: true}}
+	got := p.wrap(12, 12, p.quoted("see `ss -l`, then (`ip a`) ok"))
+	if diff := cmp.Diff([]string{"see `ss -l`,", "then (`ip", "a`) ok"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRise(t *testing.T) {
+	e := evidence.Entry{Fact: &evidence.Counters{Scope: "netns", Rise: map[string]int64{"Tcp.OutSegs": 2, "Ip.InReceives": 1, "Tcp.InErrs": 0}}}
+	if got, want := fields(e), "counters scope=netns rise=Ip.InReceives+1 Tcp.OutSegs+2 (1 did not move)"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

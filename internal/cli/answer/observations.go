@@ -3,6 +3,9 @@ package answer
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +88,9 @@ func fieldValue(name string, value json.RawMessage) string {
 		}
 		return strings.Join(words, ", ")
 	}
+	if name == "rise" {
+		return riseWords(value)
+	}
 	var ns int64
 	if strings.HasSuffix(name, "_ns") && json.Unmarshal(value, &ns) == nil {
 		return strings.ReplaceAll(Duration(time.Duration(ns)), " ", "")
@@ -94,4 +100,22 @@ func fieldValue(name string, value json.RawMessage) string {
 		return text
 	}
 	return string(value)
+}
+
+// riseWords lists the counters that moved and counts the others.
+func riseWords(value json.RawMessage) string {
+	var rise map[string]int64
+	if json.Unmarshal(value, &rise) != nil {
+		return string(value)
+	}
+	var words []string
+	still := 0
+	for _, name := range slices.Sorted(maps.Keys(rise)) {
+		if rise[name] == 0 {
+			still++
+			continue
+		}
+		words = append(words, fmt.Sprintf("%s+%d", name, rise[name]))
+	}
+	return strings.Join(append(words, fmt.Sprintf("(%d did not move)", still)), " ")
 }

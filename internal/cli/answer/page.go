@@ -88,32 +88,49 @@ func (p *page) wrap(width, firstWidth int, spans []span) []string {
 	var lines []string
 	line, columns := "", 0
 	limit := firstWidth
-	for _, s := range spans {
-		for f, field := range strings.Fields(p.clean(s.text)) {
-			for w, word := range terminal.Wrap(field, width) {
-				length := terminal.Columns(word)
-				space := " "
-				if s.glued && f == 0 && w == 0 {
-					space = ""
-				}
-				if columns > 0 && columns+len(space)+length > limit {
-					lines = append(lines, line)
-					line, columns, limit = "", 0, width
-				}
-				if columns > 0 {
-					line, columns = line+space, columns+len(space)
-				}
-				if s.paint != nil {
-					word = s.paint(word)
-				}
-				line, columns = line+word, columns+length
-			}
+	for _, w := range p.words(width, spans) {
+		if columns > 0 && columns+1+w.columns > limit {
+			lines = append(lines, line)
+			line, columns, limit = "", 0, width
 		}
+		if columns > 0 {
+			line, columns = line+" ", columns+1
+		}
+		line, columns = line+w.text, columns+w.columns
 	}
 	if columns > 0 {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// word is what stays on one line, painted.
+type word struct {
+	text    string
+	columns int
+}
+
+// words takes spans apart. A glued span's first word belongs to the word before
+// it; a word wider than a line is broken.
+func (p *page) words(width int, spans []span) []word {
+	var words []word
+	for _, s := range spans {
+		for f, field := range strings.Fields(p.clean(s.text)) {
+			for w, text := range terminal.Wrap(field, width) {
+				columns := terminal.Columns(text)
+				if s.paint != nil {
+					text = s.paint(text)
+				}
+				last := len(words) - 1
+				if s.glued && f == 0 && w == 0 && last >= 0 && words[last].columns+columns <= width {
+					words[last] = word{words[last].text + text, words[last].columns + columns}
+					continue
+				}
+				words = append(words, word{text, columns})
+			}
+		}
+	}
+	return words
 }
 
 // Duration writes a time with three significant digits: 42 µs, 3.14 ms, 1.02 s.
@@ -145,6 +162,9 @@ func significant(f float64) string {
 
 // limit writes a time that a person set: without needless digits.
 func limit(d time.Duration) string {
+	if d > 10*time.Millisecond { // what is left of a limit is a little less than the limit
+		d = d.Round(time.Millisecond)
+	}
 	text := d.String() // 5s, 1m30s, 2.5s
 	for _, unit := range []string{"m0s", "h0m"} {
 		if strings.HasSuffix(text, unit) {

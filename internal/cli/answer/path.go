@@ -164,8 +164,8 @@ func hostWords(log evidence.Log) []string {
 				break
 			}
 			text := "listener on " + f.Bound.String() + process(f.PID, f.Command)
-			if f.Backlog > 0 {
-				text += fmt.Sprintf(", %d of %d in its accept queue", f.QueueLen, f.Backlog)
+			if f.QueueLen > 0 || f.Backlog > 0 {
+				text += fmt.Sprintf(", %d in its accept queue (backlog %d)", f.QueueLen, f.Backlog)
 			}
 			add("%s", text)
 		case *evidence.Holder:

@@ -19,22 +19,24 @@ func (p *page) remedy(v cause.Verdict) {
 	}
 }
 
-// cutCommand takes the command off the end of a remedy.
+// introductions are the words that a command may be cut off after, so that
+// what is left still reads.
+var introductions = []string{":", " with", " by", " in"}
+
+// cutCommand takes the command off the end of a remedy that has this one only.
 func cutCommand(remedy string) (sentence, command string) {
 	body := strings.TrimSuffix(strings.TrimSpace(remedy), ".")
-	if !strings.HasSuffix(body, "`") {
+	parts := strings.Split(body, "`")
+	if len(parts) != 3 || parts[2] != "" {
 		return remedy, ""
 	}
-	body = strings.TrimSuffix(body, "`")
-	start := strings.LastIndexByte(body, '`')
-	if start < 0 {
-		return remedy, ""
+	sentence = strings.TrimSpace(parts[0])
+	for _, end := range introductions {
+		if strings.HasSuffix(sentence, end) {
+			return strings.TrimSuffix(sentence, ":") + ":", parts[1]
+		}
 	}
-	sentence = strings.TrimSpace(body[:start])
-	if sentence == "" {
-		return remedy, ""
-	}
-	return strings.TrimRight(sentence, ":") + ":", body[start+1:]
+	return remedy, ""
 }
 
 // quoted paints what stands in backquotes and takes the quotes away where the
