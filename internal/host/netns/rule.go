@@ -151,7 +151,8 @@ func NoTrack() Verdict { return Verdict{kind: notrack} }
 // the packet with time exceeded. IPv6 packets are not matched.
 func SetTTL(ttl uint8) Verdict { return Verdict{kind: setTTL, ttl: ttl} }
 
-// SetHopLimit is [SetTTL] for IPv6.
+// SetHopLimit is [SetTTL] for IPv6. Match a protocol: neighbour discovery dies
+// with any limit but 255 (RFC 4861 §7.1).
 func SetHopLimit(limit uint8) Verdict { return Verdict{kind: setHopLimit, ttl: limit} }
 
 // DNAT sends the connection to another address; a port of 0 keeps the port.

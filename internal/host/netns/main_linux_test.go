@@ -16,7 +16,8 @@ func TestMain(m *testing.M) {
 	testmain.Main(m,
 		testmain.Helper("connect", connect),
 		testmain.Helper("status", status),
-		testmain.Helper("block", block))
+		testmain.Helper("block", block),
+		testmain.Helper("build", build))
 }
 
 // connect dials its argument and prints the error.

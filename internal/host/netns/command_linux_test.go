@@ -1,0 +1,157 @@
+package netns_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/dialscope/dialscope/internal/host/netns"
+	"github.com/dialscope/dialscope/internal/testmain"
+)
+
+func TestCommandRunsInside(t *testing.T) {
+	t.Parallel()
+	c := chain(t, 1)
+	serve(t, c.Server, c.Server4, 80)
+	to := netip.AddrPortFrom(c.Server4, 80).String()
+	out, err := c.Client.Wrap(testmain.Command(t.Context(), "connect", to)).Output()
+	if err != nil || !strings.HasPrefix(string(out), c.Client4.String()+":") {
+		t.Errorf("connect from the client: %q, %v; want its address %s", out, err, c.Client4)
+	}
+	// Port 81, and the exit status of the helper.
+	out, err = c.Client.Wrap(testmain.Command(t.Context(), "connect", strings.TrimSuffix(to, "0")+"1")).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "refused") {
+		t.Errorf("connect to a closed port: %q, %v", out, err)
+	}
+	if err := c.Client.Command(t.Context(), "/nonexistent").Run(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no such program: %v", err)
+	}
+}
+
+func TestUnprivileged(t *testing.T) {
+	t.Parallel()
+	c := chain(t, 0)
+	serve(t, c.Server, c.Server4, 80)
+	out, err := c.Client.Wrap(testmain.Command(t.Context(), "status", "Uid", "Gid", "CapEff", "CapPrm", "CapAmb")).
+		Unprivileged().Output()
+	const want = "Uid 65534 65534 65534 65534\nGid 65534 65534 65534 65534\n" +
+		"CapPrm 0000000000000000\nCapEff 0000000000000000\nCapAmb 0000000000000000\n"
+	if err != nil || string(out) != want {
+		t.Errorf("status: %v, got\n%swant\n%s", err, out, want)
+	}
+	to := netip.AddrPortFrom(c.Server4, 80).String()
+	if err := c.Client.Wrap(testmain.Command(t.Context(), "connect", to)).Unprivileged().Run(); err != nil {
+		t.Errorf("unprivileged connect: %v", err)
+	}
+}
+
+// blocked starts a helper that never ends, and returns when it runs.
+func blocked(t *testing.T, ctx context.Context, h *netns.Host) *netns.Cmd {
+	t.Helper()
+	cmd := h.Wrap(testmain.Command(ctx, "block"))
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "running\n" {
+		t.Fatalf("the helper said %q, %v", line, err)
+	}
+	return cmd
+}
+
+func TestCloseKillsProcesses(t *testing.T) {
+	t.Parallel()
+	netns.Require(t)
+	c, err := netns.NewChain(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := blocked(t, t.Context(), c.Client)
+	waited := make(chan error, 1)
+	go func() { waited <- cmd.Wait() }()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-waited; err == nil || cmd.ProcessState == nil || cmd.ProcessState.Success() {
+		t.Errorf("Wait after Close: %v", err)
+	}
+	if err := c.Client.Command(t.Context(), "/proc/self/exe").Start(); err == nil {
+		t.Error("a process was started in a closed network")
+	}
+}
+
+func TestContextKillsProcess(t *testing.T) {
+	t.Parallel()
+	c := chain(t, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := blocked(t, ctx, c.Client)
+	cancel()
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("Wait: %v, want killed", err)
+	}
+}
+
+// A process that is killed takes its networks and the processes inside along.
+func TestKillLeavesNothing(t *testing.T) {
+	t.Parallel()
+	netns.Require(t)
+	cmd := testmain.Command(t.Context(), "build")
+	// The grandchild holds the pipe open too: its end is both processes' end.
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(stdout)
+	if line, err := r.ReadString('\n'); line != "running\n" {
+		t.Errorf("the grandchild said %q, %v", line, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	if rest, err := io.ReadAll(r); err != nil || len(rest) != 0 {
+		t.Errorf("after the kill: %q, %v", rest, err)
+	}
+	_ = cmd.Wait()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || strings.Contains(string(mounts), "nsfs") && !nsfsMountedBefore {
+		t.Errorf("a namespace is mounted: %v", err)
+	}
+	if cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("the child ended with %v", cmd.ProcessState)
+	}
+}
+
+// build makes a network with a process in it that never ends by itself.
+func build([]string) int {
+	c, err := netns.NewChain(1)
+	if err != nil {
+		return 1
+	}
+	cmd := c.Server.Wrap(testmain.Command(context.Background(), "block"))
+	cmd.Stdout = os.Stdout
+	if err := cmd.Start(); err != nil {
+		return 1
+	}
+	select {}
+}
+
+// nsfsMountedBefore: some hosts have named namespaces of their own.
+var nsfsMountedBefore = func() bool {
+	b, _ := os.ReadFile("/proc/self/mountinfo")
+	return strings.Contains(string(b), "nsfs")
+}()
