@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	vishnl "github.com/vishvananda/netlink"
 )
@@ -39,7 +40,42 @@ func addVeth(t *testing.T, name, peer string, addresses ...string) vishnl.Link {
 	}
 	must(t, vishnl.LinkSetUp(linkNamed(t, peer)))
 	must(t, vishnl.LinkSetUp(linkNamed(t, name)))
+	awaitLocal(t, addresses)
 	return linkNamed(t, name)
+}
+
+// awaitLocal waits until the IPv6 addresses are usable: the kernel puts them
+// into the local table from a work queue, also without duplicate address
+// detection (addrconf_dad_work).
+func awaitLocal(t *testing.T, addresses []string) {
+	t.Helper()
+	missing := make(map[string]bool)
+	for _, a := range addresses {
+		if a := netip.MustParsePrefix(a).Addr(); a.Is6() {
+			missing[netip.PrefixFrom(a, 128).String()] = true
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	updates, done := make(chan vishnl.RouteUpdate), make(chan struct{})
+	must(t, vishnl.RouteSubscribeWithOptions(updates, done, vishnl.RouteSubscribeOptions{ListExisting: true}))
+	defer func() {
+		close(done)
+		for range updates { // until the subscription has ended
+		}
+	}()
+	deadline := time.After(10 * time.Second)
+	for len(missing) > 0 {
+		select {
+		case u := <-updates:
+			if u.Type == syscall.RTM_NEWROUTE && u.Route.Type == syscall.RTN_LOCAL && u.Dst != nil {
+				delete(missing, u.Dst.String())
+			}
+		case <-deadline:
+			t.Fatalf("not local after 10 s: %v", missing)
+		}
+	}
 }
 
 func addAddress(t *testing.T, link, address string) {
