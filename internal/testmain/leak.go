@@ -2,6 +2,7 @@ package testmain
 
 import (
 	"fmt"
+	"slices"
 
 	"go.uber.org/goleak"
 )
@@ -32,5 +33,6 @@ func added(before, after map[int]string) []int {
 			fds = append(fds, fd)
 		}
 	}
+	slices.Sort(fds)
 	return fds
 }

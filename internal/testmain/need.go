@@ -34,17 +34,20 @@ func Need(t testing.TB, names ...string) {
 		if !ok {
 			t.Fatalf("testmain.Need: %q is none of %v", name, slices.Sorted(maps.Keys(gates)))
 		}
-		if err := gate(); err != nil {
-			if required(name) {
-				t.Fatalf("%s is required (%s) but not possible here: %v", name, requireEnv, err)
-			}
-			t.Skipf("%s: %v", name, err)
-		}
+		check(t, name, gate())
 	}
 }
 
-func required(name string) bool {
-	return slices.Contains(strings.Split(os.Getenv(requireEnv), ","), name)
+// check ends the test unless err is nil.
+func check(t netns.TB, name string, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if slices.Contains(strings.Split(os.Getenv(requireEnv), ","), name) {
+		t.Fatalf("%s is required (%s) but not possible here: %v", name, requireEnv, err)
+	}
+	t.Skipf("%s: %v", name, err)
 }
 
 func missing(what string, err error) error {

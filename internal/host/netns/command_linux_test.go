@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/dialscope/dialscope/internal/host/netns"
 	"github.com/dialscope/dialscope/internal/testmain"
@@ -83,8 +84,9 @@ func TestCloseKillsProcesses(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := <-waited; err == nil || cmd.ProcessState == nil || cmd.ProcessState.Success() {
-		t.Errorf("Wait after Close: %v", err)
+	var exit *exec.ExitError
+	if err := <-waited; !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("Wait after Close: %v, want killed", err)
 	}
 	if err := c.Client.Command(t.Context(), "/proc/self/exe").Start(); err == nil {
 		t.Error("a process was started in a closed network")
@@ -107,6 +109,7 @@ func TestContextKillsProcess(t *testing.T) {
 func TestKillLeavesNothing(t *testing.T) {
 	t.Parallel()
 	netns.Require(t)
+	before := nsfsMounts(t)
 	cmd := testmain.Command(t.Context(), "build")
 	// The grandchild holds the pipe open too: its end is both processes' end.
 	stdout, err := cmd.StdoutPipe()
@@ -127,9 +130,8 @@ func TestKillLeavesNothing(t *testing.T) {
 		t.Errorf("after the kill: %q, %v", rest, err)
 	}
 	_ = cmd.Wait()
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil || strings.Contains(string(mounts), "nsfs") && !nsfsMountedBefore {
-		t.Errorf("a namespace is mounted: %v", err)
+	if after := nsfsMounts(t); after != before {
+		t.Errorf("%d namespaces are mounted, %d were before", after, before)
 	}
 	if cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Errorf("the child ended with %v", cmd.ProcessState)
@@ -147,11 +149,16 @@ func build([]string) int {
 	if err := cmd.Start(); err != nil {
 		return 1
 	}
-	select {}
+	<-time.After(time.Hour)
+	return 1
 }
 
-// nsfsMountedBefore: some hosts have named namespaces of their own.
-var nsfsMountedBefore = func() bool {
-	b, _ := os.ReadFile("/proc/self/mountinfo")
-	return strings.Contains(string(b), "nsfs")
-}()
+// nsfsMounts counts namespaces that are bound to files, as ip-netns(8) does it.
+func nsfsMounts(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(b), " nsfs ")
+}

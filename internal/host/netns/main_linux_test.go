@@ -54,5 +54,6 @@ func status(args []string) int {
 // block says that it runs and then waits to be killed.
 func block([]string) int {
 	fmt.Println("running")
-	select {}
+	<-time.After(time.Hour)
+	return 1
 }
