@@ -92,8 +92,12 @@ cross: $(addprefix cross-,$(subst /,-,$(PLATFORMS))) ## program and tests compil
 .PHONY: cross-%
 cross-%:
 	@system=$*; export GOOS=$${system%-*} GOARCH=$${system#*-}; \
-	echo "$$GOOS/$$GOARCH"; \
-	go build ./... && go vet ./...
+	go build ./... && go vet ./... && \
+	if said=$$(go test -exec=true -run='^$$' ./... 2>&1); then \
+		echo "$$GOOS/$$GOARCH: builds, and so do its tests"; \
+	else \
+		echo "$$said"; exit 1; \
+	fi
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s) each
