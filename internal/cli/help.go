@@ -140,19 +140,15 @@ func usageLine(cmd *cobra.Command) string {
 }
 
 func (h *helper) flags(cmd *cobra.Command, group string) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Hidden || group != "" && (len(f.Annotations[groupKey]) == 0 || f.Annotations[groupKey][0] != group) {
-			return
-		}
-		name, text := flagWords(f)
-		h.entry(name, text, 30)
-	})
+	for _, o := range optionItems(cmd, group) {
+		h.entry(o.Name, o.Text, 30)
+	}
 }
 
 // flagWords is how an option is written, and what it does.
 func flagWords(f *pflag.Flag) (name, text string) {
 	value, text := pflag.UnquoteUsage(f)
-	name = "    --" + f.Name
+	name = "    --" + f.Name // under those with a letter
 	if f.Shorthand != "" {
 		name = "-" + f.Shorthand + ", --" + f.Name
 	}

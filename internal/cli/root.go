@@ -4,11 +4,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Command is the tree of commands, for the manual's generator.
-func Command() *cobra.Command {
-	return new(app).root()
-}
-
 // root is dialscope itself: without a command's name its arguments are targets.
 func (a *app) root() *cobra.Command {
 	root := a.dialCommand("dialscope TARGET...")
