@@ -18,7 +18,8 @@ import (
 // The process is killed when this one ends, and when the [Net] is closed.
 type Cmd struct {
 	*exec.Cmd
-	host *Host
+	host   *Host
+	policy Policy
 
 	once sync.Once
 	done chan struct{} // closed when the process was waited for
@@ -62,14 +63,20 @@ func (c *Cmd) Start() error {
 // /proc/self and /proc/net show is that thread's namespace.
 func (c *Cmd) startOn(started chan<- error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	if syscall.Gettid() == syscall.Getpid() {
+		defer runtime.UnlockOSThread()
 		elsewhere := make(chan error)
 		go c.startOn(elsewhere)
 		started <- <-elsewhere
 		return
 	}
-	err := sys.InNetNS(c.host.fd, c.Cmd.Start)
+	if c.policy == 0 {
+		defer runtime.UnlockOSThread()
+	} // else the policy holds for the thread, which ends with this goroutine
+	err := c.policy.apply()
+	if err == nil {
+		err = sys.InNetNS(c.host.fd, c.Cmd.Start)
+	}
 	started <- err
 	if err == nil {
 		<-c.done

@@ -54,6 +54,35 @@ func TestUnprivileged(t *testing.T) {
 	}
 }
 
+// The errnos of seccomp(2) as the filter says, and of landlock(7).
+func TestDeny(t *testing.T) {
+	t.Parallel()
+	c := chain(t, 0)
+	serve(t, c.Server, c.Server4, 80)
+	to := netip.AddrPortFrom(c.Server4, 80).String()
+	for policy, want := range map[netns.Policy]syscall.Errno{
+		netns.Seccomp: syscall.EPERM, netns.Landlock: syscall.EACCES,
+	} {
+		for _, unprivileged := range []bool{false, true} {
+			cmd := c.Client.Wrap(testmain.Command(t.Context(), "connect", to)).Deny(policy)
+			if unprivileged {
+				cmd.Unprivileged()
+			}
+			out, err := cmd.Output()
+			if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
+				t.Skipf("policy %d: %v", policy, err)
+			}
+			if err == nil || !strings.Contains(string(out), want.Error()) {
+				t.Errorf("policy %d, unprivileged %t: %q, %v; want %v", policy, unprivileged, out, err, want)
+			}
+		}
+	}
+	// No thread of this process is left under a policy.
+	for range 64 {
+		wantErrno(t, dial(t, c.Client, c.Server4, 80, patience), 0)
+	}
+}
+
 // blocked starts a helper that never ends, and returns when it runs.
 func blocked(t *testing.T, ctx context.Context, h *netns.Host) *netns.Cmd {
 	t.Helper()
