@@ -57,9 +57,14 @@ func (x *examination) unseen(what string, err error) bool {
 }
 
 func (x *examination) seeRoute() {
-	route, err := netlink.RouteTo(netlink.Query{
+	q := netlink.Query{
 		To: x.cfg.Remote.Addr(), From: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS,
-	})
+		Protocol: syscall.IPPROTO_TCP, Port: x.cfg.Remote.Port(),
+	}
+	if x.cfg.Network[0] == 'u' {
+		q.Protocol = syscall.IPPROTO_UDP
+	}
+	route, err := netlink.RouteTo(q)
 	if x.unseen("route", err) {
 		x.route = route
 		x.Add(evidence.FromRtnetlink, route)
@@ -287,14 +292,12 @@ func (x *examination) seeSource() {
 		x.seeHolder(local)
 		return
 	}
-	if x.cfg.Network[0] != 't' || x.cfg.LocalPorts != [2]uint16{} {
-		return // only TCP's own range is counted
-	}
 	source := local.Addr()
 	if x.route != nil && !source.IsValid() {
 		source = x.route.Source
 	}
-	if p, err := netlink.PortsToward(source, x.cfg.Remote); x.unseen("ports", err) {
+	p, err := netlink.PortsWithin(source, x.cfg.Remote, x.cfg.Network[:3], x.cfg.LocalPorts[0], x.cfg.LocalPorts[1])
+	if x.unseen("ports", err) {
 		x.Add(evidence.FromSockDiag, p)
 		x.sysctlText("net.ipv4.tcp_tw_reuse")
 	}

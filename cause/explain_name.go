@@ -3,6 +3,7 @@ package cause
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,8 +92,14 @@ func (n *nameView) name() string { return n.host }
 // resolver that goes on to the next server has it (resolv.conf(5)).
 func (n *nameView) judge() Finding {
 	var no, failed, refused, unreachable, silent *evidence.Lookup
-	for _, l := range n.lookups {
+	for i, l := range n.lookups {
+		if l.Cancelled || n.askedAgain(i) {
+			continue
+		}
 		switch {
+		case l.Timeout: // with Malformed: only strays came
+			silent = l
+			n.spent += l.Took
 		case l.Rcode == "NXDOMAIN" || l.Rcode == "NOERROR" && len(l.Addrs) == 0 && l.Malformed == "" && !l.Truncated:
 			no = l
 		case l.Rcode == "REFUSED" || l.Errno == "ECONNREFUSED":
@@ -101,9 +108,6 @@ func (n *nameView) judge() Finding {
 			failed = l
 		case l.Errno != "":
 			unreachable = l
-		case l.Timeout:
-			silent = l
-			n.spent += l.Took
 		}
 	}
 	if n.cancelled {
@@ -149,12 +153,24 @@ func (n *nameView) judge() Finding {
 		return f
 	case silent != nil:
 		n.count = len(n.lookups)
+		if n.candidates != nil {
+			n.spent = n.candidates.Took
+		}
 		return n.blame(ResolverTimeout, silent, either(no == nil, Certain, Likely))
 	case no != nil:
 		n.detail = "no A or AAAA records"
 		return n.blame(NameNotFound, no, Likely)
 	}
 	return n.unasked()
+}
+
+// askedAgain says that a later question replaces this one: over TCP after
+// truncation, without EDNS after FORMERR, or in another round.
+func (n *nameView) askedAgain(i int) bool {
+	l := n.lookups[i]
+	return slices.ContainsFunc(n.lookups[i+1:], func(later *evidence.Lookup) bool {
+		return later.Server == l.Server && later.Type == l.Type && later.Name == l.Name && !later.Cancelled
+	})
 }
 
 func (n *nameView) blame(id ID, l *evidence.Lookup, c Confidence) Finding {

@@ -8,7 +8,7 @@ import (
 
 // icmpRules recognise what an ICMP error in the socket's error queue says.
 var icmpRules = []rule{
-	{id: LocalFirewallReject, judge: localFirewallReject, mutes: []ID{RouterNoRoute, HostUnreachable, AdminProhibited, FirewallReject, PortClosed}, ref: "nf_send_unreach, nf_send_reset; ip(7) SO_EE_OFFENDER"},
+	{id: LocalFirewallReject, judge: localFirewallReject, mutes: []ID{RouterNoRoute, HostUnreachable, AdminProhibited, FirewallReject}, ref: "nf_send_unreach, nf_send_reset; ip(7) SO_EE_OFFENDER"},
 	{id: RouterNoRoute, needs: []evidence.Kind{"icmp"}, judge: icmpRule(RouterNoRoute), ref: "RFC 792, RFC 1812 §5.2.7.1; RFC 4443 §3.1; icmp_err_convert"},
 	{id: HostUnreachable, needs: []evidence.Kind{"icmp"}, judge: icmpRule(HostUnreachable), ref: "RFC 792, RFC 1812 §5.2.7.1; RFC 4443 §3.1; icmp_err_convert"},
 	{id: AdminProhibited, needs: []evidence.Kind{"icmp"}, judge: icmpRule(AdminProhibited), ref: "RFC 1812 §5.2.7.1; RFC 4443 §3.1; icmp_err_convert"},
