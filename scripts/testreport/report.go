@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,9 +32,12 @@ type report struct {
 	running                 map[string]bool  // packages begun and not ended
 	passed, failed, skipped int
 	brokenPackages          []string // failed, whatever their tests did
-	skips                   []string
+	skips                   map[skip][]string // the tests that gave this reason
 	times                   []timed
 }
+
+// skip is why tests of a package were not run.
+type skip struct{ pkg, reason string }
 
 type timed struct {
 	key
@@ -46,7 +51,7 @@ type flusher interface {
 }
 
 func newReport(out flusher) *report {
-	return &report{out: out, output: map[key][]string{}, running: map[string]bool{}}
+	return &report{out: out, output: map[key][]string{}, running: map[string]bool{}, skips: map[skip][]string{}}
 }
 
 // read follows events to the end of the input. A line that is no event is
@@ -98,7 +103,8 @@ func (r *report) endTest(e event) {
 		r.passed++
 	case "skip":
 		r.skipped++
-		r.skips = append(r.skips, fmt.Sprintf("%s %s: %s", e.Package, e.Test, reason(r.output[k])))
+		why := skip{e.Package, reason(r.output[k])}
+		r.skips[why] = append(r.skips[why], e.Test)
 	case "fail":
 		r.failed++
 		r.print(r.output[k])
@@ -143,11 +149,13 @@ func (r *report) close() {
 		fmt.Fprintf(r.out, "FAIL\t%s\tended without a result\n", pkg)
 		r.brokenPackages = append(r.brokenPackages, pkg)
 	}
-	slices.Sort(r.skips)
-	for _, s := range r.skips {
-		fmt.Fprintln(r.out, "skipped:", s)
+	byName := func(a, b skip) int { return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(a.reason, b.reason)) }
+	for _, why := range slices.SortedFunc(maps.Keys(r.skips), byName) {
+		tests := r.skips[why]
+		slices.Sort(tests)
+		fmt.Fprintf(r.out, "skipped: %s: %s: %s\n", why.pkg, why.reason, strings.Join(tests, " "))
 	}
-	slices.SortFunc(r.times, func(a, b timed) int { return int(b.took - a.took) })
+	slices.SortFunc(r.times, func(a, b timed) int { return cmp.Compare(b.took, a.took) })
 	for _, t := range r.times[:min(5, len(r.times))] {
 		if t.took >= time.Second {
 			fmt.Fprintf(r.out, "slow: %5.1f s  %s %s\n", t.took.Seconds(), t.pkg, t.test)

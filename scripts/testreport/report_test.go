@@ -31,17 +31,21 @@ func TestReport(t *testing.T) {
 			good: true,
 		},
 		{
-			name: "a skip says why",
+			name: "skips are told together where their reason is the same",
 			input: `{"Action":"start","Package":"p"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: netns: not permitted\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"--- SKIP: TestA (0.00s)\n"}
 {"Action":"skip","Package":"p","Test":"TestA"}
 {"Action":"pass","Package":"p","Test":"TestB","Elapsed":2.5}
+{"Action":"output","Package":"p","Test":"TestC","Output":"    c_test.go:9: netns: not permitted\n"}
+{"Action":"skip","Package":"p","Test":"TestC"}
+{"Action":"output","Package":"p","Test":"TestD","Output":"    c_test.go:12: another system\n"}
+{"Action":"skip","Package":"p","Test":"TestD"}
 {"Action":"output","Package":"p","Output":"ok  \tp\t0.1s\n"}
 {"Action":"pass","Package":"p"}
 `,
-			want: "ok  \tp\t0.1s\nskipped: p TestA: netns: not permitted\nslow:   2.5 s  p TestB\n1 passed, 0 failed, 1 skipped\n",
+			want: "ok  \tp\t0.1s\nskipped: p: another system: TestD\nskipped: p: netns: not permitted: TestA TestC\nslow:   2.5 s  p TestB\n1 passed, 0 failed, 3 skipped\n",
 			good: true,
 		},
 		{
