@@ -31,7 +31,7 @@ type report struct {
 	output                  map[key][]string // of what has not ended yet
 	running                 map[string]bool  // packages begun and not ended
 	passed, failed, skipped int
-	brokenPackages          []string // failed, whatever their tests did
+	brokenPackages          []string          // failed, whatever their tests did
 	skips                   map[skip][]string // the tests that gave this reason
 	times                   []timed
 }
