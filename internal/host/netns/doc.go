@@ -7,6 +7,16 @@
 // socket and process (namespaces(7)). No link leads out of a Net: a packet
 // sent inside cannot leave it.
 //
+// What to know when working with namespaces: /proc/net is /proc/self/net, the
+// view of the process's main thread; code that runs inside [Host.Do] reads
+// /proc/thread-self/net instead. net.InterfaceByName and zone names likewise
+// ask where they are called. The kernel's neighbour tables are one for all
+// namespaces (net.ipv4.neigh.default.gc_thresh3, 1024 entries): hundreds of
+// Nets at once run out of them. A packet's whole way through a Net is often
+// one system call of its sender, so that an ICMP error arrives while connect(2)
+// still holds the socket: a TCP/IPv6 socket without IPV6_RECVERR hears of it
+// only when the SYN is sent again, a second later (tcp_v6_err).
+//
 // Everything is done through netlink and nftables; no ip, nft or tc binary is
 // called. It needs CAP_SYS_ADMIN and CAP_NET_ADMIN, which root of a user
 // namespace has: see [UserNamespace]. On other systems than Linux every

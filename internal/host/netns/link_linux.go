@@ -63,6 +63,7 @@ func (n *Net) link(a, b *Host, opts LinkOptions) (*Link, error) {
 	}
 	nameB, err := b.reserve(opts.B.Name)
 	if err != nil {
+		a.release(nameA)
 		return nil, err
 	}
 	l := &Link{
@@ -71,6 +72,8 @@ func (n *Net) link(a, b *Host, opts LinkOptions) (*Link, error) {
 	}
 	l.A.link, l.B.link = l, l
 	if err := addVeth(l, opts.MTU); err != nil {
+		a.release(nameA)
+		b.release(nameB)
 		return nil, err
 	}
 	a.adopt(l.A)
@@ -95,6 +98,12 @@ func (h *Host) reserve(name string) (string, error) {
 	}
 	h.ifaces[name] = nil
 	return name, nil
+}
+
+func (h *Host) release(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.ifaces, name)
 }
 
 // newInterface fills in what the end leaves open. The MAC address is a locally

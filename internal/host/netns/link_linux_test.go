@@ -9,9 +9,9 @@ import (
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
 
-// strconvZone is the interface's index as a zone: Go looks names up in the
+// zoneOf is the interface's index as a zone: Go looks names up in the
 // network of the process.
-func strconvZone(i *netns.Interface) string { return strconv.Itoa(i.Index) }
+func zoneOf(i *netns.Interface) string { return strconv.Itoa(i.Index) }
 
 func TestLinkOptions(t *testing.T) {
 	t.Parallel()
@@ -44,5 +44,13 @@ func TestLinkOptions(t *testing.T) {
 	}
 	if _, err := c.Link(c.Client, c.Server, netns.LinkOptions{A: netns.End{Name: "uplink"}}); err == nil {
 		t.Error("two interfaces of one name")
+	}
+	// A link that fails leaves its names free.
+	long := netns.LinkOptions{A: netns.End{Name: "free"}, B: netns.End{Name: "longer-than-fifteen"}}
+	if _, err := c.Link(c.Client, c.Server, long); err == nil {
+		t.Error("an interface name of 19 octets")
+	}
+	if _, err := c.Link(c.Client, c.Server, netns.LinkOptions{A: netns.End{Name: "free"}}); err != nil {
+		t.Error(err)
 	}
 }

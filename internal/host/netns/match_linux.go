@@ -19,6 +19,9 @@ const (
 	nfprotoIPv6 = 10
 )
 
+// anyFlags are the bits that Match.Flags speaks about.
+const anyFlags = FIN | SYN | RST | ACK
+
 // exprs translates the rule: the match, a counter, the verdict.
 func (r Rule) exprs() ([]expr.Any, error) {
 	if r.Verdict.why != nil {

@@ -151,7 +151,7 @@ func TestAddAddr(t *testing.T) {
 func TestLinkLocal(t *testing.T) {
 	t.Parallel()
 	c := chain(t, 0)
-	server := c.Links[0].B.LinkLocal.WithZone(strconvZone(c.Links[0].A))
+	server := c.Links[0].B.LinkLocal.WithZone(zoneOf(c.Links[0].A))
 	wantErrno(t, dial(t, c.Client, server, 80, patience), syscall.ECONNREFUSED)
 	via := netip.MustParsePrefix("2001:db8:77::/64")
 	if err := c.Client.AddRoute(via, c.Links[0].B.LinkLocal.WithZone("eth0")); err != nil {

@@ -61,9 +61,6 @@ const (
 	ACK    TCPFlags = 0x10
 	SYNACK          = SYN | ACK
 	RSTACK          = RST | ACK
-
-	// anyFlags are the bits that Match.Flags speaks about.
-	anyFlags = FIN | SYN | RST | ACK
 )
 
 // Verdict is what becomes of a packet. Make one with the functions below.
