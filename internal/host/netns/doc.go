@@ -9,8 +9,9 @@
 //
 // What to know when working with namespaces: /proc/net is /proc/self/net, the
 // view of the process's main thread; code that runs inside [Host.Do] reads
-// /proc/thread-self/net instead. net.InterfaceByName and zone names likewise
-// ask where they are called. The kernel's neighbour tables are one for all
+// /proc/thread-self/net instead. Package net keeps one cache of interface names
+// for the process: write the zone of a link-local address as a number,
+// [Interface].Index, when dialing. The kernel's neighbour tables are one for all
 // namespaces (net.ipv4.neigh.default.gc_thresh3, 1024 entries): hundreds of
 // Nets at once run out of them. A packet's whole way through a Net is often
 // one system call of its sender, so that an ICMP error arrives while connect(2)
