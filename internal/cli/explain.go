@@ -7,6 +7,7 @@ import (
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/cli/answer"
 	"github.com/dialscope/dialscope/internal/cli/target"
+	"github.com/dialscope/dialscope/internal/cli/terminal"
 )
 
 // explain prints the page of a cause or an errno, or lists them all.
@@ -15,23 +16,20 @@ func (a *app) explain(word string) error {
 	word = strings.TrimSpace(word)
 	if strings.EqualFold(word, "list") {
 		if a.options.json {
-			return a.printJSON(struct {
-				Causes []cause.Entry      `json:"causes"`
-				Errnos []cause.ErrnoEntry `json:"errnos"`
-			}{cause.Catalogue(), cause.Errnos()}, false)
+			return a.printJSON(catalogueOf(cause.Catalogue(), cause.Errnos()), terminal.Is(a.stdout))
 		}
 		return a.print(answer.List(style, cause.Catalogue(), cause.Errnos()))
 	}
 	id := cause.ID(strings.ReplaceAll(strings.ToLower(word), "_", "-"))
 	if entry, ok := cause.Lookup(id); ok {
 		if a.options.json {
-			return a.printJSON(entry, false)
+			return a.printJSON(causeOf(entry), terminal.Is(a.stdout))
 		}
 		return a.print(answer.Page(style, entry))
 	}
 	if entry, ok := cause.LookupErrno(evidence.Errno(strings.ToUpper(word))); ok {
 		if a.options.json {
-			return a.printJSON(entry, false)
+			return a.printJSON(errnoOf(entry), terminal.Is(a.stdout))
 		}
 		return a.print(answer.ErrnoPage(style, entry, title))
 	}

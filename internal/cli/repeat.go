@@ -131,19 +131,30 @@ func (a *app) tellSeries(t target.Target, s *series.Series) error {
 	case s.Dials == 0:
 		return a.print("no dial was finished\n")
 	}
-	style := a.style()
+	return a.print(seriesText(a.style(), t.String(), s, times))
+}
+
+// seriesText is the sum for a person.
+func seriesText(style terminal.Style, target string, s *series.Series, times series.Times) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s  %d dials: %s\n", style.Bold(t.String()), s.Dials, tallyWords(s))
-	fmt.Fprintf(&b, "without an answer  %d of %d (%.3g %%)\n", s.Lost, s.Dials, 100*s.Loss())
+	row := func(label, text string) {
+		const column = 19
+		for _, line := range terminal.Wrap(style.Text(text), style.Width-column) {
+			b.WriteString(terminal.Pad(label, column) + line + "\n")
+			label = ""
+		}
+	}
+	fmt.Fprintf(&b, "\n%s  %d dials: %s\n", style.Bold(target), s.Dials, tallyWords(s))
+	row("without an answer", fmt.Sprintf("%d of %d (%.3g %%)", s.Lost, s.Dials, 100*s.Loss()))
 	if s.Resent > 0 {
-		fmt.Fprintf(&b, "SYNs sent again    %d\n", s.Resent)
+		row("SYNs sent again", fmt.Sprint(s.Resent))
 	}
 	if times.Count > 0 {
-		fmt.Fprintf(&b, "time to an answer  min %s   median %s   p99 %s   max %s\n",
-			answer.Duration(times.Min), answer.Duration(times.Median), answer.Duration(times.P99), answer.Duration(times.Max))
-		b.WriteString(histogram(style, s.Histogram()))
+		row("time to an answer", fmt.Sprintf("min %s, median %s, p99 %s, max %s",
+			answer.Duration(times.Min), answer.Duration(times.Median), answer.Duration(times.P99), answer.Duration(times.Max)))
+		b.WriteString(style.Text(histogram(style, s.Histogram())))
 	}
-	return a.print(style.Text(b.String()))
+	return b.String()
 }
 
 // histogram draws the answers' times, a row a bin.

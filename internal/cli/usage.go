@@ -80,7 +80,7 @@ func example(flag *pflag.Flag) string {
 func nearestFlag(flags *pflag.FlagSet, name string) string {
 	best, distance := "", 3
 	flags.VisitAll(func(f *pflag.Flag) {
-		if d := target.Distance(name, f.Name); !f.Hidden && d < distance && d < len(f.Name)/2 {
+		if d := target.Distance(name, f.Name); !f.Hidden && d < distance && 2*d <= len(f.Name) {
 			best, distance = f.Name, d
 		}
 	})

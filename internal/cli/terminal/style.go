@@ -2,11 +2,7 @@
 // without colour, in Unicode or ASCII.
 package terminal
 
-import (
-	"strings"
-
-	"github.com/charmbracelet/x/ansi"
-)
+import "strings"
 
 // Style is what an output can show. The zero value writes plain ASCII of
 // unlimited width.
@@ -90,9 +86,6 @@ func Printable(text string) string {
 	}, text)
 }
 
-// Columns counts the columns that text takes, escape sequences not counted.
-func Columns(text string) int { return ansi.StringWidth(text) }
-
 // Pad fills text with spaces up to width columns.
 func Pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-Columns(text)))
@@ -125,7 +118,7 @@ func Wrap(text string, width int) []string {
 			lines = append(lines, line)
 		}
 		for Columns(word) > width {
-			head := ansi.Truncate(word, width, "")
+			head := truncate(word, width)
 			if head == "" {
 				break
 			}
@@ -142,5 +135,6 @@ func (s Style) Fit(text string, width int) string {
 	if width <= 0 || Columns(text) <= width {
 		return text
 	}
-	return ansi.Truncate(text, width, s.Pick("…", "..."))
+	ellipsis := s.Pick("…", "...")
+	return truncate(text, max(0, width-Columns(ellipsis))) + ellipsis
 }

@@ -143,3 +143,14 @@ func TestPad(t *testing.T) {
 		t.Error("padding counts bytes, not columns")
 	}
 }
+
+func TestColumns(t *testing.T) {
+	for in, want := range map[string]int{
+		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "日本": 4, "한": 2, "ｆ": 2, "→µ…✓█": 5, "\x1b[1;31mab\x1b[0m": 2,
+		"\x1b[": 0, "a\u200db": 2, "\xff": 1,
+	} {
+		if got := Columns(in); got != want {
+			t.Errorf("Columns(%q) = %d, want %d", in, got, want)
+		}
+	}
+}
