@@ -23,6 +23,8 @@ var table = map[string]room{
 			github.com/google/nftables github.com/google/nftables/expr
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
 
+	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
+
 	"internal/host/feature": {layer: survey,
 		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
 
@@ -31,7 +33,11 @@ var table = map[string]room{
 			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`,
 		tests: `golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
-	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term github.com/charmbracelet/x/ansi`},
+	"internal/lab": {layer: useCase,
+		imports: `std evidence cause internal/host/netns golang.org/x/net/dns/dnsmessage
+			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`},
+
+	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
 	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
@@ -42,7 +48,8 @@ var table = map[string]room{
 		tests: `golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
-	"internal/testmain":  {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
-	"internal/bench":     {layer: tool, imports: `std syscall os/exec . internal/host/netns`},
-	"scripts/testreport": {layer: tool, imports: `std`},
+	"internal/cli/genman": {layer: tool, imports: `std internal/cli`},
+	"internal/testmain":   {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
+	"internal/bench":      {layer: tool, imports: `std syscall os/exec . internal/host/netns`},
+	"scripts/testreport":  {layer: tool, imports: `std`},
 }

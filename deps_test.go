@@ -41,6 +41,7 @@ const (
 	adapter               // one part of the host each
 	survey                // what the adapters can see on this host
 	public                // the library
+	useCase               // what is done with it, one each
 	part                  // one concern of the command line each
 	delivery              // what a person starts
 	tool                  // what builds, tests and measures all this
