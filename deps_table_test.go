@@ -24,6 +24,7 @@ var table = map[string]room{
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
 
 	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
+	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
 
 	"internal/host/feature": {layer: survey,
 		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
@@ -48,7 +49,7 @@ var table = map[string]room{
 		tests: `golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
-	"internal/cli/genman": {layer: tool, imports: `std internal/cli`},
+	"internal/cli/genman": {layer: tool, imports: `std internal/cli`, tests: `cause`},
 	"internal/testmain":   {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
 	"internal/bench":      {layer: tool, imports: `std syscall os/exec . internal/host/netns`},
 	"scripts/testreport":  {layer: tool, imports: `std`},
