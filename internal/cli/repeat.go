@@ -126,6 +126,9 @@ func (a *app) tellSeries(t target.Target, s *series.Series) error {
 	case a.options.quiet:
 		return nil
 	case a.options.json:
+		if s.Dials == 0 {
+			s.Outcomes, s.Causes = map[cause.Outcome]int{}, map[cause.ID]int{}
+		}
 		sum := seriesSum{s.Dials, s.Outcomes, s.Causes, s.Loss(), s.Resent, times.Count, times.Min, times.Median, times.P99, times.Max}
 		return a.printJSON(sumDocument{t.String(), a.options.dialNetwork(), sum}, false)
 	case s.Dials == 0:

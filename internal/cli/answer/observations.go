@@ -86,7 +86,7 @@ func fieldValue(name string, value json.RawMessage) string {
 		for i, item := range items {
 			words[i] = fieldValue(name, item)
 		}
-		return strings.Join(words, ", ")
+		return strings.Join(words, ",")
 	}
 	if name == "rise" {
 		return riseWords(value)
