@@ -1,0 +1,83 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/dialscope/dialscope/internal/host/netns"
+)
+
+// break1 does one fault to the network.
+func (st *Stand) break1(ctx context.Context, f *Fault) error {
+	switch {
+	case f.Firewall != nil:
+		rule, err := f.Firewall.rule(st.Scenario.Family)
+		if err != nil {
+			return err
+		}
+		_, err = st.hosts[f.Firewall.On].Firewall(rule)
+		return err
+	case f.SYNProxy != nil:
+		_, err := st.hosts[f.SYNProxy.On].SYNProxy(netns.Forward, f.SYNProxy.Port)
+		return err
+	case f.Route != nil:
+		return f.Route.apply(st.hosts[f.Route.On])
+	case f.Link != nil:
+		return st.hosts[f.Link.On].SetLink(f.Link.Interface, false)
+	case f.Address != nil:
+		return st.hosts[f.Address.On].AddAddr(f.Address.Interface, netip.MustParsePrefix(f.Address.Address))
+	case f.Neighbour != nil:
+		hw, err := net.ParseMAC(f.Neighbour.Hardware)
+		if err != nil {
+			return err
+		}
+		return st.hosts[f.Neighbour.On].Neighbour(netip.MustParseAddr(f.Neighbour.Address), hw, f.Neighbour.Interface)
+	case f.Sysctl != nil:
+		return st.hosts[f.Sysctl.On].Sysctl(f.Sysctl.Name, f.Sysctl.Value)
+	case f.Connect != nil:
+		return st.holdConnections(ctx, f.Connect)
+	case f.Conntracks != nil:
+		return f.Conntracks.apply(st.hosts[f.Conntracks.On])
+	}
+	return fmt.Errorf("no fault")
+}
+
+func (r *RouteFault) apply(h *netns.Host) error {
+	to, err := prefix(r.To)
+	if err != nil {
+		return err
+	}
+	switch r.Kind {
+	case "delete":
+		return h.DelRoute(to)
+	case "unreachable":
+		return h.RejectRoute(to, netns.Unreachable)
+	case "prohibit":
+		return h.RejectRoute(to, netns.Prohibit)
+	case "blackhole":
+		return h.RejectRoute(to, netns.Blackhole)
+	case "throw":
+		return h.RejectRoute(to, netns.Throw)
+	}
+	if r.Via == "" {
+		return h.AddLinkRoute(to, r.Dev)
+	}
+	via, err := netip.ParseAddr(r.Via)
+	if err != nil {
+		return err
+	}
+	return h.AddRoute(to, via)
+}
+
+// apply makes the host track connections, which translation of addresses
+// does, and bounds the table.
+func (f *ConntrackFault) apply(h *netns.Host) error {
+	if _, err := h.Firewall(netns.Rule{
+		Hook: netns.Postrouting, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Masquerade(),
+	}); err != nil {
+		return err
+	}
+	return h.Sysctl("net.netfilter.nf_conntrack_max", fmt.Sprint(f.Max))
+}

@@ -1,0 +1,101 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialscope/dialscope"
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/host/netns"
+)
+
+// Program prepares a run of dialscope with these arguments.
+type Program func(ctx context.Context, args ...string) *exec.Cmd
+
+var policies = map[string]netns.Policy{"seccomp": netns.Seccomp, "landlock": netns.Landlock}
+
+// patience bounds one dial; no scenario needs half of it.
+const patience = 60 * time.Second
+
+// Run builds a scenario, dials, takes the network down and judges the verdict.
+func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
+	r := &Result{Scenario: s.Name, Level: l, Truth: s.TruthAt(l)}
+	began := time.Now()
+	st, err := Build(ctx, s)
+	r.Built = time.Since(began)
+	if err == nil {
+		err = errors.Join(st.dial(ctx, l, program, r), st.Close())
+	}
+	switch {
+	case errors.Is(err, ErrNotPossible):
+		r.NotPossible = strings.TrimPrefix(err.Error(), ErrNotPossible.Error()+": ")
+	case err != nil:
+		r.Failed = err.Error()
+	}
+	return r
+}
+
+// Args is the command line of the scenario's dial, after the program's name.
+func (s *Scenario) Args(extra ...string) []string {
+	args := append(append([]string{"dial"}, extra...), s.Dial.Flags...)
+	return append(args, s.Dial.Target)
+}
+
+func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s := st.Scenario
+	args := s.Args("--json")
+	if s.Confine != nil && s.Confine.Descriptors > 0 {
+		args = append([]string{"lab", "limited", strconv.Itoa(s.Confine.Descriptors), "--"}, args...)
+	}
+	cmd := st.Client().Wrap(program(ctx, args...))
+	if s.Confine != nil && s.Confine.Deny != "" {
+		cmd.Deny(policies[s.Confine.Deny])
+	}
+	if l == Unprivileged {
+		cmd.Unprivileged()
+	}
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Start(); err != nil {
+		return possible(err)
+	}
+	if s.Dial.Signal == "INT" {
+		timer := time.AfterFunc(300*time.Millisecond, func() { _ = cmd.Process.Signal(os.Interrupt) })
+		defer timer.Stop()
+	}
+	err := cmd.Wait() // the exit status tells the outcome, which the document has too
+	var doc struct {
+		cause.Verdict
+		Took time.Duration `json:"duration_ns"`
+	}
+	if json.Unmarshal(out.Bytes(), &doc) != nil || doc.Outcome == "" {
+		return fmt.Errorf("the dial printed no document (%v): %s%s", err, out.String(), complaint.String())
+	}
+	r.Report, r.Verdict, r.Took = out.Bytes(), doc.Verdict, doc.Took
+	r.Judgement = s.Judge(l, r.Verdict, r.Took)
+	return r.replay()
+}
+
+// replay judges the stored evidence once more: a log keeps its verdict.
+func (r *Result) replay() error {
+	var again dialscope.Report
+	if err := json.Unmarshal(r.Report, &again); err != nil {
+		return fmt.Errorf("the document cannot be read back: %w", err)
+	}
+	v := again.Verdict()
+	if v.Cause != r.Verdict.Cause || v.Confidence != r.Verdict.Confidence || v.Culprit != r.Verdict.Culprit || v.Errno != r.Verdict.Errno {
+		r.Defects = append(r.Defects, fmt.Sprintf("the stored evidence is judged otherwise: %s (%s), not %s (%s)",
+			v.Cause, v.Confidence, r.Verdict.Cause, r.Verdict.Confidence))
+	}
+	return nil
+}

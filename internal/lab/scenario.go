@@ -1,0 +1,220 @@
+package lab
+
+import (
+	"time"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/evidence"
+)
+
+// Scenario is one network with one thing wrong with it, and the truth about
+// it. All texts are as they are used: variables and addresses are filled in.
+type Scenario struct {
+	Name     string
+	Title    string // one line, lower case, no full stop
+	Teaches  string // a paragraph
+	File     string // that it was read from
+	Family   int    // 4 or 6: which address a host's name stands for
+	Plan     *Plan
+	Services []Service
+	Faults   []Fault
+	Peer     *Peer
+	Confine  *Confinement
+	Dial     Dial
+	Truth    Truth
+	Expect   Expect
+	ByHand   []string // commands beyond those that follow from the rest
+}
+
+// document is a scenario file. A file with several families, several lengths
+// of its chain, or a table of cases stands for several scenarios.
+type document struct {
+	Name     string           `yaml:"name"`
+	Title    string           `yaml:"title"`
+	Teaches  string           `yaml:"teaches"`
+	Families []int            `yaml:"families"`
+	Cases    []map[string]any `yaml:"cases"`
+	Topology Topology         `yaml:"topology"`
+	Services []Service        `yaml:"services"`
+	Faults   []Fault          `yaml:"faults"`
+	Peer     *Peer            `yaml:"peer"`
+	Confine  *Confinement     `yaml:"confine"`
+	Dial     Dial             `yaml:"dial"`
+	Truth    Truth            `yaml:"truth"`
+	Expect   Expect           `yaml:"expect"`
+	ByHand   []string         `yaml:"by_hand"`
+}
+
+// Topology says which hosts there are and how they are joined. A chain is the
+// hosts client, r1 to rN and server in a line; hosts, routers and links add to
+// it or stand alone.
+type Topology struct {
+	Chain   []int    `yaml:"chain"` // numbers of routers; two: near and far
+	Hosts   []string `yaml:"hosts"`
+	Routers []string `yaml:"routers"`
+	Links   []LinkAt `yaml:"links"`
+}
+
+// LinkAt joins two hosts: "client 192.0.2.2/24 2001:db8::2/64".
+type LinkAt struct {
+	A   string `yaml:"a"`
+	B   string `yaml:"b"`
+	MTU int    `yaml:"mtu"`
+}
+
+// Service is a socket of a host that waits for others.
+type Service struct {
+	On      string              `yaml:"on"`
+	At      string              `yaml:"at"` // address:port
+	Does    string              `yaml:"does"`
+	Backlog int                 `yaml:"backlog"` // of full
+	Names   map[string][]string `yaml:"names"`   // of dns: name to addresses
+	Rcode   string              `yaml:"rcode"`   // of dns: of every answer
+}
+
+// Fault is one thing done to the network. Exactly one field is set.
+type Fault struct {
+	Firewall   *FirewallFault  `yaml:"firewall"`
+	SYNProxy   *SYNProxyFault  `yaml:"synproxy"`
+	Route      *RouteFault     `yaml:"route"`
+	Link       *LinkFault      `yaml:"link"`
+	Address    *AddressFault   `yaml:"address"`
+	Neighbour  *NeighbourFault `yaml:"neighbour"`
+	Sysctl     *SysctlFault    `yaml:"sysctl"`
+	Connect    *ConnectFault   `yaml:"connect"`
+	Conntracks *ConntrackFault `yaml:"conntrack"`
+}
+
+// FirewallFault is one rule of a host's packet filter, see netns.Rule.
+type FirewallFault struct {
+	On      string `yaml:"on"`
+	Hook    string `yaml:"hook"`
+	Match   Match  `yaml:"match"`
+	Verdict string `yaml:"verdict"`
+}
+
+// Match says which packets a rule is about.
+type Match struct {
+	Protocol string `yaml:"protocol"` // tcp, udp, icmp; empty: tcp if a port is given
+	Flags    string `yaml:"flags"`    // "syn", "syn-ack", "rst"
+	Src      string `yaml:"src"`
+	Dst      string `yaml:"dst"`
+	Sport    uint16 `yaml:"sport"`
+	Dport    uint16 `yaml:"dport"`
+	In       string `yaml:"in"`
+	Out      string `yaml:"out"`
+	First    uint32 `yaml:"first"`
+	Every    uint32 `yaml:"every"`
+}
+
+// SYNProxyFault puts a SYN proxy for a port into a router.
+type SYNProxyFault struct {
+	On   string `yaml:"on"`
+	Port uint16 `yaml:"port"`
+}
+
+// RouteFault adds or removes a route.
+type RouteFault struct {
+	On   string `yaml:"on"`
+	To   string `yaml:"to"`
+	Via  string `yaml:"via"`
+	Dev  string `yaml:"dev"`
+	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole, throw, delete; empty: via or dev
+}
+
+// LinkFault switches an interface off, or takes its carrier away by switching
+// off the other end.
+type LinkFault struct {
+	On        string `yaml:"on"`
+	Interface string `yaml:"interface"`
+	State     string `yaml:"state"` // down
+}
+
+// AddressFault gives a host another address.
+type AddressFault struct {
+	On        string `yaml:"on"`
+	Interface string `yaml:"interface"`
+	Address   string `yaml:"address"` // with its prefix length
+}
+
+// NeighbourFault gives an address a permanent ARP or ND entry.
+type NeighbourFault struct {
+	On        string `yaml:"on"`
+	Interface string `yaml:"interface"`
+	Address   string `yaml:"address"`
+	Hardware  string `yaml:"hardware"`
+}
+
+// SysctlFault sets a sysctl of a host.
+type SysctlFault struct {
+	On    string `yaml:"on"`
+	Name  string `yaml:"name"`
+	Value string `yaml:"value"`
+}
+
+// ConnectFault opens connections and holds them.
+type ConnectFault struct {
+	On    string `yaml:"on"`
+	To    string `yaml:"to"`
+	From  string `yaml:"from"` // address:port to bind
+	Count int    `yaml:"count"`
+	Reuse bool   `yaml:"reuse"` // SO_REUSEADDR on the bound address
+}
+
+// ConntrackFault makes a host track connections and bounds its table.
+type ConntrackFault struct {
+	On  string `yaml:"on"`
+	Max int    `yaml:"max"`
+}
+
+// Peer is a host whose TCP is scripted. It takes the server's place at the end
+// of the chain.
+type Peer struct {
+	Script string `yaml:"script"`
+}
+
+// Confinement restricts the dialing process itself.
+type Confinement struct {
+	// Deny names a policy that denies connect(2): seccomp (EPERM) or landlock
+	// (EACCES).
+	Deny string `yaml:"deny"`
+	// Descriptors is how many the process may have open (RLIMIT_NOFILE); 0
+	// leaves its limit.
+	Descriptors int `yaml:"descriptors"`
+}
+
+// Dial is what is typed: dialscope dial FLAGS TARGET.
+type Dial struct {
+	Target string   `yaml:"target"`
+	Flags  []string `yaml:"flags"`
+	Signal string   `yaml:"signal"` // INT: sent while the dial goes on
+}
+
+// Truth is what is really wrong, and what an application sees of it.
+type Truth struct {
+	Cause   cause.ID       `yaml:"cause"`
+	Culprit string         `yaml:"culprit"` // kind, or kind and address
+	Outcome cause.Outcome  `yaml:"outcome"`
+	Errno   evidence.Errno `yaml:"errno"`
+	Errno6  evidence.Errno `yaml:"errno6"` // over IPv6, where it differs
+
+	// Unprivileged is what differs without privileges.
+	Unprivileged *Truth `yaml:"unprivileged"`
+}
+
+// Expect says where the evidence cannot show the truth, and how sure a verdict
+// must be. The zero value: the verdict is the truth.
+type Expect struct {
+	// Among: the truth need only stand among the alternatives, since without
+	// experiments several causes look the same to this host.
+	Among bool `yaml:"among"`
+	// Culprit is what is named today, where it is less than the truth.
+	Culprit string `yaml:"culprit"`
+	// AtLeast and AtMost bound the confidence.
+	AtLeast cause.Confidence `yaml:"at_least"`
+	AtMost  cause.Confidence `yaml:"at_most"`
+	// Within bounds the time to the answer.
+	Within time.Duration `yaml:"within"`
+
+	Unprivileged *Expect `yaml:"unprivileged"`
+}
