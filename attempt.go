@@ -16,9 +16,9 @@ import (
 // §3.5), another socket is tried, as net.Dialer does; the attempt that met
 // itself stays in the report. A source port that the caller chose is not
 // second-guessed.
-func (r *run) try(ctx context.Context, remote netip.AddrPort, deadline time.Time, scope string) (net.Conn, int, error) {
+func (r *run) try(ctx context.Context, i int, remote netip.AddrPort, deadline time.Time, scope string) (net.Conn, int, error) {
 	for again := 0; ; again++ {
-		conn, i, err := r.attempt(ctx, remote, deadline, scope)
+		conn, err := r.attempt(ctx, i, remote, deadline, scope)
 		if err != nil || again == 2 || r.local.Port() != 0 || r.Network[0] != 't' {
 			return conn, i, err
 		}
@@ -26,13 +26,12 @@ func (r *run) try(ctx context.Context, remote netip.AddrPort, deadline time.Time
 			return conn, i, nil
 		}
 		conn.Close()
+		i = r.enter(remote)
 	}
 }
 
-// attempt opens one socket, and files its evidence.
-func (r *run) attempt(ctx context.Context, remote netip.AddrPort, deadline time.Time, scope string) (net.Conn, int, error) {
-	began := time.Since(r.Start)
-	i := r.enter(remote, began)
+// attempt opens one socket, and files its evidence as attempt i.
+func (r *run) attempt(ctx context.Context, i int, remote netip.AddrPort, deadline time.Time, scope string) (net.Conn, error) {
 	var hook func(evidence.Entry)
 	if r.Trace != nil && r.Trace.Observed != nil {
 		hook = func(e evidence.Entry) { r.observed(i, e) }
@@ -81,7 +80,7 @@ func (r *run) attempt(ctx context.Context, remote netip.AddrPort, deadline time.
 		x.afterwards(err)
 	}
 	r.leave(i, took, rec.Log)
-	return conn, i, err
+	return conn, err
 }
 
 func (r *run) udpLabel() string {
@@ -91,8 +90,9 @@ func (r *run) udpLabel() string {
 	return "given"
 }
 
-// enter gives a new attempt its place in the report.
-func (r *run) enter(remote netip.AddrPort, began time.Duration) int {
+// enter gives a new attempt its place in the report: it begins now.
+func (r *run) enter(remote netip.AddrPort) int {
+	began := time.Since(r.Start)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := len(r.Attempts)

@@ -113,7 +113,7 @@ func (r *run) literal(ctx context.Context, remote netip.AddrPort) (net.Conn, err
 	if !r.suits(remote.Addr()) {
 		return nil, r.opError(nil, &net.AddrError{Err: "no suitable address found", Addr: remote.Addr().String()})
 	}
-	conn, i, err := r.try(ctx, remote, r.deadline, r.scope)
+	conn, i, err := r.try(ctx, r.enter(remote), remote, r.deadline, r.scope)
 	if err != nil {
 		return nil, r.failed(i, err)
 	}

@@ -103,7 +103,7 @@ func (n *names) add(a resolve.Answer, more bool) {
 	}
 	switch a.Type {
 	case "AAAA":
-		n.six = true
+		n.six = n.six || a.Target == ""
 	case "HTTPS", "SVCB":
 		n.services = true
 		n.svc = append(n.svc, a.Services...)
@@ -132,7 +132,7 @@ func (n *names) fail(a resolve.Answer) {
 	}
 	var e *resolve.Error
 	if errors.As(a.Err, &e) {
-		if a.Type != "HTTPS" && a.Type != "SVCB" { // a name without them is not at fault
+		if a.Type != "HTTPS" && a.Type != "SVCB" && a.Target == "" { // a name without them is not at fault
 			n.errs = append(n.errs, e)
 		}
 	} else if n.other == nil {

@@ -61,8 +61,9 @@ type result struct {
 
 func (ra *race) start(ctx context.Context, remote netip.AddrPort) {
 	ra.flying++
+	i := ra.enter(remote)
 	go func() {
-		conn, i, err := ra.try(ctx, remote, ra.deadline, ra.scope)
+		conn, i, err := ra.try(ctx, i, remote, ra.deadline, ra.scope)
 		ra.results <- result{conn, i, err}
 	}()
 }
@@ -98,7 +99,7 @@ func (ra *race) run8305(parent context.Context) (net.Conn, error) {
 		ready := ra.names.ready(now)
 		if ready && ra.names.pending() && (ra.flying == 0 || !now.Before(next)) && ctx.Err() == nil {
 			ra.start(ctx, ra.names.pop())
-			next = now.Add(ra.delay)
+			next = time.Now().Add(ra.delay)
 			continue
 		}
 		if ra.flying == 0 && ((!ra.names.pending() && ra.names.done) || ctx.Err() != nil) {
@@ -194,7 +195,7 @@ func (ra *race) inTurn(ctx context.Context) (net.Conn, error) {
 		}
 		remote := ra.names.pop()
 		ra.flying++
-		conn, i, err := ra.try(ctx, remote, deadline, scope)
+		conn, i, err := ra.try(ctx, ra.enter(remote), remote, deadline, scope)
 		if ra.take(result{conn, i, err}) {
 			return ra.finish()
 		}

@@ -329,5 +329,9 @@ func unresolvedNeighbour(v *view, gateway bool) reading {
 // neverLeft says that this host counted no packet out on the way where the SYN
 // should have gone. Only interfaces that count at once can prove it.
 func (v *view) neverLeft() bool {
-	return v.still("Ip.OutTransmits") || v.software() && v.still("link.tx_packets")
+	sent := "Ip.OutTransmits"
+	if v.remote.Addr().Is6() {
+		sent = "Ip6.OutTransmits"
+	}
+	return v.still(sent) || v.software() && v.still("link.tx_packets")
 }

@@ -58,7 +58,7 @@ func localFirewallDrop(v *view) reading {
 	}
 	failed, counted := v.rose("TcpExt.TCPRetransFail")
 	switch {
-	case v.toSelf():
+	case v.toSelf() && v.tcp():
 		// Nothing but this host stands between the SYN and its listener.
 		full := listenQueueFull(v)
 		return local(either(full.says() && full.confidence != Possible, Possible, Likely), "")

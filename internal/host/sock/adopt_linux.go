@@ -28,7 +28,7 @@ func (s *socket) adopt(ctx context.Context) (net.Conn, error) {
 	// net.FileConn asked getsockname(2) itself.
 	if a, ok := conn.LocalAddr().(*net.TCPAddr); ok && s.local == (evidence.LocalAddr{}) {
 		s.local = evidence.LocalAddr{Addr: unmap(a.AddrPort())}
-		s.Add(evidence.FromGetsockname, &s.local)
+		s.AddAt(s.looked, evidence.FromGetsockname, &s.local)
 	}
 	finish(conn, s.Config)
 	return conn, nil
@@ -57,10 +57,13 @@ func (s *socket) handOver() (net.Conn, error) {
 // resets. Nothing is taken from the application: an error stays in the socket
 // for its first read.
 func (s *socket) firstMoments(ctx context.Context) {
-	began := time.Now()
 	const news = sys.PollIn | sys.PollRDHup | sys.PollErr | sys.PollHup
-	revents, _ := sys.Readiness(s.fd)
-	if revents&news == 0 && s.Settle > 0 {
+	revents := s.revents
+	if revents&news == 0 && s.Settle == 0 {
+		return
+	}
+	began := time.Now()
+	if revents&news == 0 {
 		if s.file == nil {
 			s.file = os.NewFile(uintptr(s.fd), "socket")
 		}
@@ -74,9 +77,6 @@ func (s *socket) firstMoments(ctx context.Context) {
 		if err == nil || errors.Is(err, ErrExpired) {
 			revents, _ = sys.Readiness(s.fd)
 		}
-	}
-	if revents&news == 0 && s.Settle == 0 {
-		return
 	}
 	f := &evidence.FirstMoments{Watched: time.Since(began), FIN: revents&sys.PollRDHup != 0}
 	f.Bytes, _ = sys.Queued(s.fd)

@@ -3,6 +3,7 @@ package sock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -22,6 +23,10 @@ type socket struct {
 	file *os.File // once the runtime's poller has it
 	tcp  bool
 	v6   bool
+
+	revents int16         // what the last look saw,
+	looked  time.Duration // and when
+
 	*Config
 	*Recorder
 }
@@ -110,8 +115,11 @@ type option struct {
 
 // String is "IP_TTL=3": the option and what was asked of it.
 func (o option) String() string {
-	if o.text != "" {
+	switch {
+	case o.text != "":
 		return o.name + "=" + o.text
+	case o.num == sys.IPLocalPortRange && o.level == sys.SolIP:
+		return fmt.Sprintf("%s=%d-%d", o.name, uint16(o.value), uint16(o.value>>16))
 	}
 	return o.name + "=" + strconv.Itoa(o.value)
 }
@@ -234,7 +242,7 @@ func (s *socket) start() (waiting bool, err error) {
 		s.set(&sa, s.Remote)
 		errno = sys.Connect(s.fd, &sa)
 	}
-	s.connect = evidence.Connect{Remote: s.Remote, Errno: name(errno), FastOpen: s.FastOpen}
+	s.connect = evidence.Connect{Remote: s.Remote, Errno: name(errno), FastOpen: s.FastOpen || errno == 0 && s.tcp && s.deferred()}
 	s.AddAt(at, evidence.FromConnect, &s.connect)
 	switch errno {
 	case 0:
@@ -247,6 +255,13 @@ func (s *socket) start() (waiting bool, err error) {
 	s.addLocal()
 	s.drainErrqueue()
 	return false, os.NewSyscallError("connect", errno)
+}
+
+// deferred says that connect(2) returned 0 and sent nothing: TCP Fast Open, for
+// which the caller's own hook may have asked.
+func (s *socket) deferred() bool {
+	var i sys.TCPInfo
+	return sys.GetTCPInfo(s.fd, &i) == 0 && stateName(i.State) == "SYN_SENT"
 }
 
 // addLocal records what getsockname(2) says.
@@ -275,7 +290,7 @@ func (s *socket) await(ctx context.Context) error {
 			sys.PollOut|sys.PollErr|sys.PollHup); {
 		case err == nil:
 		case errors.Is(err, ErrExpired), errors.Is(err, ErrCancelled):
-			s.addInfo()
+			s.addInfo(time.Since(s.Began))
 			s.drainErrqueue()
 			if errors.Is(err, ErrExpired) && ctx.Err() == nil {
 				return expired(s.Config, s.Recorder)
@@ -304,14 +319,18 @@ func (s *socket) settled() (bool, error) {
 		Hangup:     revents&sys.PollHup != 0,
 		PeerClosed: revents&sys.PollRDHup != 0,
 	}
-	s.Add(evidence.FromPoll, &s.ready)
 	pending, errno := sys.SOError(s.fd)
 	if errno != 0 {
 		return false, s.failed(evidence.FromSOError, "getsockopt", "SO_ERROR", errno)
 	}
 	s.soError = evidence.SOError{Errno: name(pending)}
-	s.Add(evidence.FromSOError, &s.soError)
-	state := s.addInfo()
+	// One reading of the clock for one look: these calls take a microsecond
+	// together.
+	at := time.Since(s.Began)
+	s.AddAt(at, evidence.FromPoll, &s.ready)
+	s.AddAt(at, evidence.FromSOError, &s.soError)
+	state := s.addInfo(at)
+	s.revents, s.looked = revents, at
 	if pending != 0 {
 		if s.file == nil {
 			s.addLocal()
@@ -319,20 +338,21 @@ func (s *socket) settled() (bool, error) {
 		s.drainErrqueue()
 		return false, os.NewSyscallError("connect", pending)
 	}
-	// The poller can wake without cause (golang.org/issue/14548): with no
-	// error and still no connection, wait again. A deferred fast-open connect
-	// stays in SYN_SENT and is writable.
-	if state == "SYN_SENT" && !(s.FastOpen && revents&sys.PollOut != 0) {
+	// In SYN_SENT only a connect that Fast Open deferred is writable (tcp_poll).
+	// Otherwise there was a wake-up without cause (golang.org/issue/14548), or
+	// something in the error queue, which keeps POLLERR up until it is read.
+	if state == "SYN_SENT" && revents&sys.PollOut == 0 {
+		s.drainErrqueue()
 		return false, nil
 	}
 	return true, nil
 }
 
 // addInfo records TCP_INFO and returns the state.
-func (s *socket) addInfo() string {
+func (s *socket) addInfo(at time.Duration) string {
 	var i sys.TCPInfo
 	if errno := sys.GetTCPInfo(s.fd, &i); errno != 0 {
-		s.Add(evidence.FromTCPInfo, &evidence.Unseen{What: "tcp_info", Why: string(name(errno))})
+		s.AddAt(at, evidence.FromTCPInfo, &evidence.Unseen{What: "tcp_info", Why: string(name(errno))})
 		return ""
 	}
 	fact := &s.info
@@ -340,7 +360,7 @@ func (s *socket) addInfo() string {
 		fact = new(evidence.TCPInfo)
 	}
 	fill(fact, &i)
-	s.Add(evidence.FromTCPInfo, fact)
+	s.AddAt(at, evidence.FromTCPInfo, fact)
 	return fact.State
 }
 
