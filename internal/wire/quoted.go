@@ -1,5 +1,3 @@
-// Package wire reads the bytes of the protocols that a connection is made of.
-// It is tolerant: what is cut or broken is said, never guessed.
 package wire
 
 import "encoding/binary"
