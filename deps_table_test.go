@@ -14,8 +14,7 @@ var table = map[string]room{
 		imports: `std syscall evidence internal/wire internal/host/sys`,
 		tests:   `internal/host/netns`},
 	"internal/host/resolve": {layer: adapter,
-		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`,
-		tests:   `internal/host/netns`},
+		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`},
 	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`},
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,
@@ -37,8 +36,9 @@ var table = map[string]room{
 		tests: `golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab": {layer: useCase,
-		imports: `std evidence cause internal/host/netns golang.org/x/net/dns/dnsmessage
-			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`},
+		imports: `std syscall os/exec . evidence cause internal/host/netns golang.org/x/net/dns/dnsmessage
+			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
+		tests: `internal/cli`},
 
 	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},

@@ -27,9 +27,9 @@ const pure = `bytes cmp encoding encoding/base64 encoding/binary encoding/hex en
 // is named where it is allowed.
 const fenced = `C os/exec plugin syscall unsafe`
 
-// testing tools, open to every test.
+// testTools is open to every test.
 const testTools = `std syscall os/exec github.com/google/go-cmp/cmp github.com/google/go-cmp/cmp/cmpopts
-	go.uber.org/goleak pgregory.net/rapid internal/testmain`
+	go.uber.org/goleak pgregory.net/rapid internal/testmain internal/host/netns internal/host/tun`
 
 // layer orders the rooms. An import goes to a lower layer, or stays within one
 // where the table says so.
