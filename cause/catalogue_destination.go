@@ -121,7 +121,7 @@ By hand:
 		Group:       GroupDestination,
 		Title:       "the listener's accept queue is full",
 		Explanation: "The accept queue of the listener at {target} is full[[ ({used} of {limit})]], so that new connections are ignored or reset.",
-		Remedy:      "On {address|that host}, compare Recv-Q with Send-Q in `ss -ltn 'sport = :{port}'`, and make the server accept faster or raise its backlog and `sysctl net.core.somaxconn`.",
+		Remedy:      "On {address|that host}, compare Recv-Q with Send-Q in `ss -ltn 'sport = :{port}'`, and make the server accept faster, or raise its backlog and the limit above it (`sysctl net.core.somaxconn`).",
 		Errnos:      []evidence.Errno{"ETIMEDOUT", "ECONNRESET"},
 		Culprit:     Destination,
 		Page: `The kernel completes handshakes for a listening socket and queues the

@@ -93,6 +93,7 @@ func icmpRule(id ID) func(*view) reading {
 		case !v.tcp() && id == FirewallReject:
 			// To a datagram, "port unreachable" is the host's own answer too.
 			r.confidence = Possible
+			r.say = "A packet filter[[ at {culprit}]] rejected the datagram with an ICMP error[[ ({detail})]]."
 			if v.sender(v.icmp).Kind == Router {
 				r.confidence = Likely
 			}

@@ -307,7 +307,9 @@ func unresolvedNeighbour(v *view, gateway bool) reading {
 	if n == nil || n.Gateway != gateway {
 		return nothing
 	}
-	answered := v.icmp != nil && !v.fromHere(v.icmp)
+	// The kernel's own word about a neighbour is "host unreachable", no other
+	// code (arp_error_report, ndisc_error_report).
+	answered := v.icmp != nil && (!v.fromHere(v.icmp) || meaning(v.icmp) != HostUnreachable)
 	if answered || v.errno != "EHOSTUNREACH" && !v.silent() {
 		return nothing
 	}

@@ -1,8 +1,10 @@
 package sock
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/sys"
 	"github.com/dialscope/dialscope/internal/wire"
@@ -78,6 +80,9 @@ func icmpFact(q *sys.QueuedError, tcp bool) *evidence.ICMP {
 		if f.To.Is6() {
 			f.Version = 6
 		}
+	}
+	if text := cause.ICMPText(f.Version, f.Type, f.Code); !f.Local && text != fmt.Sprintf("type %d code %d", f.Type, f.Code) {
+		f.Text = text
 	}
 	switch {
 	case f.Errno == "EMSGSIZE":
