@@ -11,8 +11,7 @@ var table = map[string]room{
 	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
 
 	"internal/host/sock": {layer: adapter,
-		imports: `std syscall evidence cause internal/wire internal/host/sys`,
-		tests:   `internal/host/netns`},
+		imports: `std syscall evidence cause internal/wire internal/host/sys`},
 	"internal/host/resolve": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`},
 	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`},
