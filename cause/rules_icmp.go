@@ -173,8 +173,7 @@ func localFirewallReject(v *view) reading {
 		if !v.fromHere(v.icmp) || meaning(v.icmp) == "" {
 			return nothing
 		}
-		if v.neighbour != nil && (v.neighbour.State == "FAILED" || v.neighbour.State == "INCOMPLETE" || v.neighbour.State == "NONE") &&
-			(meaning(v.icmp) == HostUnreachable) {
+		if gatewayUnresolved(v).says() || neighbourUnresolved(v).says() {
 			return local(Possible, describe(v.icmp)) // the kernel's own word about a neighbour
 		}
 		if meaning(v.icmp) == HostUnreachable && !v.toSelf() {

@@ -319,8 +319,8 @@ func unresolvedNeighbour(v *view, gateway bool) reading {
 		r.confidence = Certain
 	case "INCOMPLETE":
 		r.confidence = either(v.errno == "EHOSTUNREACH" && v.waited() > time.Second, Certain, Likely)
-	case "NONE": // forgotten since (gc_stale_time)
-		r.confidence = either(v.errno == "EHOSTUNREACH", Likely, "")
+	case "NONE": // forgotten since (gc_stale_time), or nobody asked for it
+		r.confidence = either(v.errno == "EHOSTUNREACH" && v.waited() > 100*time.Millisecond, Likely, "")
 	}
 	if r.confidence == "" {
 		return nothing
