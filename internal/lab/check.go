@@ -200,8 +200,8 @@ func (c *Confinement) check() error {
 	switch {
 	case c.Deny != "" && c.Deny != "seccomp" && c.Deny != "landlock":
 		return at("deny", "%q: write seccomp or landlock", c.Deny)
-	case c.Descriptors < 0:
-		return at("descriptors", "%d: write a number from 1 on", c.Descriptors)
+	case c.Descriptors != nil && *c.Descriptors < 0:
+		return at("descriptors", "%d: write a number from 0 on", *c.Descriptors)
 	}
 	return nil
 }
@@ -214,6 +214,11 @@ var outcomes = []cause.Outcome{
 func (t *Truth) check() error {
 	if _, ok := cause.Lookup(t.Cause); !ok {
 		return at("cause", "%q is no cause: see dialscope --explain list", t.Cause)
+	}
+	for i, id := range t.Also {
+		if _, ok := cause.Lookup(id); !ok {
+			return at(fmt.Sprintf("also[%d]", i), "%q is no cause", id)
+		}
 	}
 	if !slices.Contains(outcomes, t.Outcome) {
 		return at("outcome", "%q: write one of %v", t.Outcome, outcomes)

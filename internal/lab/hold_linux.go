@@ -18,7 +18,7 @@ func (s *heldSocket) Close() error { return syscall.Close(s.fd) }
 
 // bindSocket binds a TCP socket and does no more with it. It acts on the
 // calling thread's namespace.
-func bindSocket(a netip.AddrPort, reuse bool) (*heldSocket, error) {
+func bindSocket(a netip.AddrPort) (*heldSocket, error) {
 	family, sa := syscall.AF_INET, syscall.Sockaddr(&syscall.SockaddrInet4{Port: int(a.Port())})
 	if a.Addr().Is4() {
 		sa.(*syscall.SockaddrInet4).Addr = a.Addr().As4()
@@ -30,13 +30,7 @@ func bindSocket(a netip.AddrPort, reuse bool) (*heldSocket, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	s := &heldSocket{fd}
-	if reuse {
-		err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-	}
-	if err == nil {
-		err = syscall.Bind(fd, sa)
-	}
-	if err != nil {
+	if err := syscall.Bind(fd, sa); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("bind %s: %w", a, err)
 	}
@@ -50,21 +44,15 @@ func (st *Stand) holdConnections(ctx context.Context, f *ConnectFault) error {
 	if f.From != "" {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.MustParseAddrPort(f.From))
 	}
-	if f.Reuse {
-		d.Control = func(_, _ string, c syscall.RawConn) (err error) {
-			e := c.Control(func(fd uintptr) {
-				err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-			})
-			if err == nil {
-				err = e
-			}
-			return err
-		}
-	}
 	for range max(1, f.Count) {
 		err := st.hosts[f.On].Do(func() error {
 			c, err := d.DialContext(ctx, "tcp", f.To)
-			if err == nil {
+			switch {
+			case err != nil:
+			case f.Abandon:
+				_ = c.(*net.TCPConn).SetLinger(0)
+				c.Close()
+			default:
 				st.open = append(st.open, c)
 			}
 			return err

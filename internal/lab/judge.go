@@ -63,7 +63,8 @@ func (s *Scenario) Judge(l Level, v cause.Verdict, took time.Duration) Judgement
 	}
 	who, _ := parseCulprit(truth.Culprit) // checked when the scenario was read
 	named := v.Culprit.Kind == who.Kind && v.Culprit.Address == who.Address
-	j.Exact = v.Cause == truth.Cause && named
+	also := slices.Contains(truth.Also, v.Cause)
+	j.Exact = v.Cause == truth.Cause && named || also
 	if v.Confidence == cause.Certain && !j.Exact {
 		j.WrongCertain = v.Cause != truth.Cause || !covers(v.Culprit, who)
 		if j.WrongCertain {
@@ -71,6 +72,7 @@ func (s *Scenario) Judge(l Level, v cause.Verdict, took time.Duration) Judgement
 		}
 	}
 	switch {
+	case also:
 	case v.Cause == truth.Cause:
 		today := who
 		if expect.Culprit != "" {

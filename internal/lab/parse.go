@@ -1,12 +1,14 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -108,16 +110,19 @@ func (d *document) scenario(v variant) (*Scenario, error) {
 		Services: d.Services, Faults: d.Faults, Peer: d.Peer, Confine: d.Confine,
 		Dial: d.Dial, Truth: d.Truth, Expect: d.Expect, ByHand: d.ByHand,
 	}
-	f := filler{variant: v, plan: plan}
+	f := filler{variant: v, plan: plan, absent: map[string]bool{}}
+	for _, c := range d.Cases {
+		for name := range c {
+			f.absent[name] = true
+		}
+	}
 	if err := f.fill(s); err != nil {
 		return nil, err
 	}
 	s.Name += v.suffix
 	if s.Family == 6 {
 		for t := &s.Truth; t != nil; t = t.Unprivileged {
-			if t.Errno6 != "" {
-				t.Errno = t.Errno6
-			}
+			t.Errno, t.Outcome = cmp.Or(t.Errno6, t.Errno), cmp.Or(t.Outcome6, t.Outcome)
 		}
 	}
 	return s, s.check()
@@ -126,7 +131,8 @@ func (d *document) scenario(v variant) (*Scenario, error) {
 // filler replaces <name> by a variable or an address in every text of a scenario.
 type filler struct {
 	variant
-	plan *Plan
+	plan   *Plan
+	absent map[string]bool // variables that other cases of the file have: empty here
 }
 
 func (f *filler) fill(s *Scenario) error {
@@ -194,12 +200,18 @@ func (f *filler) text(s string) (string, error) {
 	var wrong error
 	s = variable.ReplaceAllStringFunc(s, func(m string) string {
 		parts := variable.FindStringSubmatch(m)
+		if parts[1] == "family" {
+			return strconv.Itoa(f.family) + parts[2]
+		}
 		if value, ok := f.vars[parts[1]]; ok {
 			filled, err := f.text(value)
 			if err != nil {
 				wrong = err
 			}
 			return filled + parts[2]
+		}
+		if f.absent[parts[1]] {
+			return parts[2]
 		}
 		a, err := f.named(parts[1])
 		switch {
@@ -241,6 +253,15 @@ func (f *filler) named(name string) (netip.Addr, error) {
 		b[len(b)-1] = 99
 		absent, _ := netip.AddrFromSlice(b)
 		return absent, nil
+	case "nobody": // an address of the client's network that nobody has
+		a, err := f.plan.address("client", v4)
+		if err != nil {
+			return a, err
+		}
+		b := a.AsSlice()
+		b[len(b)-1] = 77
+		nobody, _ := netip.AddrFromSlice(b)
+		return nobody, nil
 	case "elsewhere": // an address outside all networks
 		if v4 {
 			return netip.AddrFrom4([4]byte{198, 18, 0, 1}), nil

@@ -54,8 +54,8 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 	defer cancel()
 	s := st.Scenario
 	args := s.Args("--json")
-	if s.Confine != nil && s.Confine.Descriptors > 0 {
-		args = append([]string{"lab", "limited", strconv.Itoa(s.Confine.Descriptors), "--"}, args...)
+	if s.Confine != nil && s.Confine.Descriptors != nil {
+		args = append([]string{"lab", "limited", strconv.Itoa(*s.Confine.Descriptors), "--"}, args...)
 	}
 	cmd := st.Client().Wrap(program(ctx, args...))
 	if s.Confine != nil && s.Confine.Deny != "" {

@@ -158,7 +158,9 @@ type ConnectFault struct {
 	To    string `yaml:"to"`
 	From  string `yaml:"from"` // address:port to bind
 	Count int    `yaml:"count"`
-	Reuse bool   `yaml:"reuse"` // SO_REUSEADDR on the bound address
+	// Abandon closes them again with a RST (SO_LINGER of 0): with a firewall
+	// that drops it the other end does not know.
+	Abandon bool `yaml:"abandon"`
 }
 
 // ConntrackFault makes a host track connections and bounds its table.
@@ -178,9 +180,9 @@ type Confinement struct {
 	// Deny names a policy that denies connect(2): seccomp (EPERM) or landlock
 	// (EACCES).
 	Deny string `yaml:"deny"`
-	// Descriptors is how many the process may have open (RLIMIT_NOFILE); 0
-	// leaves its limit.
-	Descriptors int `yaml:"descriptors"`
+	// Descriptors is how many the process may still open until RLIMIT_NOFILE
+	// is reached; absent: as many as usual.
+	Descriptors *int `yaml:"descriptors"`
 }
 
 // Dial is what is typed: dialscope dial FLAGS TARGET.
@@ -197,6 +199,11 @@ type Truth struct {
 	Outcome cause.Outcome  `yaml:"outcome"`
 	Errno   evidence.Errno `yaml:"errno"`
 	Errno6  evidence.Errno `yaml:"errno6"` // over IPv6, where it differs
+
+	Outcome6 cause.Outcome `yaml:"outcome6"`
+
+	// Also are causes that are true beside it: a verdict may say one instead.
+	Also []cause.ID `yaml:"also"`
 
 	// Unprivileged is what differs without privileges.
 	Unprivileged *Truth `yaml:"unprivileged"`

@@ -42,7 +42,7 @@ func (st *Stand) serve(ctx context.Context, v *Service) error {
 func (st *Stand) bound(h *netns.Host, v *Service) error {
 	var s *heldSocket
 	err := h.Do(func() (err error) {
-		s, err = bindSocket(netip.MustParseAddrPort(v.At), false)
+		s, err = bindSocket(netip.MustParseAddrPort(v.At))
 		return err
 	})
 	if err == nil {
