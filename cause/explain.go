@@ -14,6 +14,14 @@ import (
 // Explain says what happened to a target: the verdict of its one attempt, of
 // the name where there was none, or of all its attempts together.
 func Explain(d *evidence.Dial) Verdict {
+	v := explain(d)
+	if v.Alternatives == nil {
+		v.Alternatives = []Finding{}
+	}
+	return v
+}
+
+func explain(d *evidence.Dial) Verdict {
 	switch len(d.Attempts) {
 	case 0:
 		return explainName(d)
@@ -25,8 +33,7 @@ func Explain(d *evidence.Dial) Verdict {
 
 // ExplainAttempt says what happened to one attempt of a dial.
 func ExplainAttempt(d *evidence.Dial, i int) Verdict {
-	v := look(d.Network, &d.Attempts[i])
-	return v.verdict(d.Target)
+	return look(d.Network, &d.Attempts[i]).verdict(d.Target)
 }
 
 // found is a rule with its reading.
@@ -95,7 +102,7 @@ func (v *view) has(kinds []evidence.Kind) bool {
 
 // verdict judges one attempt.
 func (v *view) verdict(target string) Verdict {
-	out := Verdict{Outcome: v.outcome, Errno: v.errno}
+	out := Verdict{Outcome: v.outcome, Errno: v.errno, Alternatives: []Finding{}}
 	all := v.readings()
 	if len(all) == 0 {
 		return unexplained(out, v, target)
