@@ -94,7 +94,7 @@ func (p *player) build(o *outgoing, k *packet, at, sender *node) ([]byte, error)
 	if o.hop > 0 {
 		hop = o.hop
 	}
-	if int(packet.TTL) < hop { // each router on the way takes one
+	if hop > 1 && int(packet.TTL) < hop { // each router on the way takes one
 		return nil, nil
 	}
 	packet.TTL -= uint8(hop - 1)
