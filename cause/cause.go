@@ -78,10 +78,10 @@ type Verdict struct {
 	Outcome      Outcome        `json:"outcome"`
 	Errno        evidence.Errno `json:"errno,omitempty"` // as the kernel gave it; empty when there was none
 	Finding                     // the best reading
-	Alternatives []Finding      `json:"alternatives"`    // other readings, best first; empty, never nil
-	Explanation  string         `json:"explanation"`            // one or two sentences for a person
-	Remedy       string         `json:"remedy"`                 // what to do next, one sentence
-	Rule         string         `json:"rule,omitempty"`         // the rule that found it
+	Alternatives []Finding      `json:"alternatives"`   // other readings, best first; empty, never nil
+	Explanation  string         `json:"explanation"`    // one or two sentences for a person
+	Remedy       string         `json:"remedy"`         // what to do next, one sentence
+	Rule         string         `json:"rule,omitempty"` // the rule that found it
 }
 
 // Group is a heading of the catalogue.

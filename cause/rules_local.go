@@ -68,7 +68,7 @@ func sourceNotLocal(v *view) reading {
 
 func sourceInUse(v *view) reading {
 	held := ""
-	if h := v.holder; h != nil {
+	if h := v.holder; h != nil && h.Local.IsValid() {
 		held = fmt.Sprintf("%s is held by a socket in %s", h.Local, h.State)
 		if h.Command != "" {
 			held += fmt.Sprintf(" of %s (pid %d)", h.Command, h.PID)

@@ -90,12 +90,8 @@ func netns(rise map[string]int64) *evidence.Counters {
 	return &evidence.Counters{Scope: "netns", Rise: rise}
 }
 
-func link(rise map[string]int64) *evidence.Counters {
-	return &evidence.Counters{Scope: "link:eth0", Rise: rise}
-}
-
 func silence(s *story, d time.Duration) *story {
-	return s.connecting("EINPROGRESS").from(here + ":40000").later(d).
+	return s.connecting("EINPROGRESS").from(here+":40000").later(d).
 		add(&evidence.TCPInfo{State: "SYN_SENT"}, &evidence.Expired{Limit: d, Scope: "dial"})
 }
 
@@ -170,9 +166,9 @@ func TestRules(t *testing.T) {
 			wanted{Unreachable, "ENETUNREACH", BadAddress, Likely, Local, "", nil, []ID{NoRoute}}},
 		{"broadcast", to("192.0.2.255:443").connecting("ENETUNREACH").add(&evidence.Route{To: ip("192.0.2.255"), Type: "broadcast", Interface: "eth0", Index: 2}),
 			wanted{Unreachable, "ENETUNREACH", BroadcastDenied, Certain, Local, "", nil, nil}},
-		{"own hop limit", to(remote).add(&evidence.Call{Call: "setsockopt", Arg: "IP_TTL=1"}, routed()).connecting("EINPROGRESS").from(here+":40000").soError("EHOSTUNREACH").add(icmp(11, 0, "EHOSTUNREACH", gateway)),
+		{"own hop limit", to(remote).add(&evidence.Call{Call: "setsockopt", Arg: "IP_TTL=1"}, routed()).connecting("EINPROGRESS").from(here + ":40000").soError("EHOSTUNREACH").add(icmp(11, 0, "EHOSTUNREACH", gateway)),
 			wanted{Unreachable, "EHOSTUNREACH", HopLimitTooSmall, Likely, Local, "", []ID{RoutingLoop}, nil}},
-		{"no carrier", to(remote).add(routed()).connecting("EINPROGRESS").later(3 * time.Second).soError("EHOSTUNREACH").add(neighbour(gateway, "FAILED", true), &evidence.Link{Name: "eth0", Index: 2, Exists: true, Up: true}),
+		{"no carrier", to(remote).add(routed()).connecting("EINPROGRESS").later(3*time.Second).soError("EHOSTUNREACH").add(neighbour(gateway, "FAILED", true), &evidence.Link{Name: "eth0", Index: 2, Exists: true, Up: true}),
 			wanted{Unreachable, "EHOSTUNREACH", LinkDown, Certain, Local, "", nil, nil}},
 		{"neighbour failed", to("192.0.2.77:443").add(onLink("192.0.2.77")).connecting("EINPROGRESS").from(here+":40000").later(3*time.Second).soError("EHOSTUNREACH").add(icmp(3, 1, "EHOSTUNREACH", here), neighbour("192.0.2.77", "FAILED", false), veth()),
 			wanted{Unreachable, "EHOSTUNREACH", NeighbourUnresolved, Certain, Local, "", nil, nil}},
@@ -202,19 +198,19 @@ func TestRules(t *testing.T) {
 			wanted{Timeout, "", ReplyMalformed, Likely, Nobody, "", nil, nil}},
 
 		// On the path.
-		{"network unreachable", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("ENETUNREACH").add(icmp(3, 0, "ENETUNREACH", mid)),
+		{"network unreachable", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").soError("ENETUNREACH").add(icmp(3, 0, "ENETUNREACH", mid)),
 			wanted{Unreachable, "ENETUNREACH", RouterNoRoute, Certain, Router, mid, nil, nil}},
-		{"host unreachable", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("EHOSTUNREACH").add(icmp(3, 1, "EHOSTUNREACH", mid)),
+		{"host unreachable", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").soError("EHOSTUNREACH").add(icmp(3, 1, "EHOSTUNREACH", mid)),
 			wanted{Unreachable, "EHOSTUNREACH", HostUnreachable, Certain, Router, mid, nil, nil}},
-		{"prohibited", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("EHOSTUNREACH").add(icmp(3, 13, "EHOSTUNREACH", mid)),
+		{"prohibited", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").soError("EHOSTUNREACH").add(icmp(3, 13, "EHOSTUNREACH", mid)),
 			wanted{Unreachable, "EHOSTUNREACH", AdminProhibited, Certain, Router, mid, nil, nil}},
-		{"prohibited by the destination", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("EHOSTUNREACH").add(icmp(3, 10, "EHOSTUNREACH", there)),
+		{"prohibited by the destination", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").soError("EHOSTUNREACH").add(icmp(3, 10, "EHOSTUNREACH", there)),
 			wanted{Unreachable, "EHOSTUNREACH", AdminProhibited, Certain, Destination, there, nil, nil}},
-		{"port unreachable to a SYN", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("ECONNREFUSED").add(icmp(3, 3, "ECONNREFUSED", mid)),
+		{"port unreachable to a SYN", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").soError("ECONNREFUSED").add(icmp(3, 3, "ECONNREFUSED", mid)),
 			wanted{Refused, "ECONNREFUSED", FirewallReject, Certain, Router, mid, nil, []ID{PortClosed}}},
-		{"protocol unreachable", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("ENOPROTOOPT").add(icmp(3, 2, "ENOPROTOOPT", mid)),
+		{"protocol unreachable", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").soError("ENOPROTOOPT").add(icmp(3, 2, "ENOPROTOOPT", mid)),
 			wanted{Unreachable, "ENOPROTOOPT", FirewallReject, Likely, Router, mid, []ID{ICMPRejected}, nil}},
-		{"source route failed", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("EOPNOTSUPP").add(icmp(3, 5, "EOPNOTSUPP", mid)),
+		{"source route failed", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").soError("EOPNOTSUPP").add(icmp(3, 5, "EOPNOTSUPP", mid)),
 			wanted{Unreachable, "EOPNOTSUPP", ICMPRejected, Certain, Router, mid, nil, nil}},
 		{"time exceeded at full TTL", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").soError("EHOSTUNREACH").add(icmp(11, 0, "EHOSTUNREACH", mid), &evidence.Sysctl{Name: "net.ipv4.ip_default_ttl", Value: "64"}),
 			wanted{Unreachable, "EHOSTUNREACH", RoutingLoop, Likely, Router, mid, nil, []ID{HopLimitTooSmall}}},
