@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +15,6 @@ import (
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
-
-// Program prepares a run of dialscope with these arguments.
-type Program func(ctx context.Context, args ...string) *exec.Cmd
 
 var policies = map[string]netns.Policy{"seccomp": netns.Seccomp, "landlock": netns.Landlock}
 
