@@ -100,7 +100,7 @@ func (p *player) build(o *outgoing, k *packet, at, sender *node) ([]byte, error)
 	packet.TTL -= uint8(hop - 1)
 	switch o.kind {
 	case flagged:
-		packet.Transport = p.segment(o, k, src, dst)
+		packet.Transport = p.segment(o, k, at, src, dst)
 	case datagram:
 		packet.Transport = &wire.Datagram{SrcPort: src.Port(), DstPort: dst.Port(), Payload: o.payload}
 	case echo:
