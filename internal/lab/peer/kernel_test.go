@@ -15,6 +15,8 @@ import (
 	"github.com/dialscope/dialscope/internal/wire"
 )
 
+const ms = time.Millisecond
+
 // kernel stands for the kernel under test, at 192.0.2.2 and 2001:db8::2, in
 // time that passes only while all wait.
 type kernel struct {
@@ -98,6 +100,9 @@ func (k *kernel) next() (*wire.Packet, time.Duration) {
 	k.t.Helper()
 	synctest.Wait()
 	if k.seen == len(k.got) {
+		k.pass(errorDelay)
+	}
+	if k.seen == len(k.got) {
 		k.t.Fatal("the peer sent nothing more")
 	}
 	d := k.got[k.seen]
@@ -112,7 +117,7 @@ func (k *kernel) next() (*wire.Packet, time.Duration) {
 // quiet wants the peer to have sent nothing more.
 func (k *kernel) quiet() {
 	k.t.Helper()
-	synctest.Wait()
+	k.pass(errorDelay)
 	for ; k.seen < len(k.got); k.seen++ {
 		k.t.Errorf("unwanted: %s", wire.Summary(k.got[k.seen].raw))
 	}
@@ -127,6 +132,9 @@ func (k *kernel) want(want wire.Transport) wire.IP {
 	}
 	return p.IP
 }
+
+// errorDelay is what an ICMP error takes at least.
+const errorDelay = 5 * ms
 
 const isn = 7000 // the kernel's
 

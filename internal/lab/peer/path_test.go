@@ -215,7 +215,7 @@ func TestRules(t *testing.T) {
 		k.pass(2 * time.Second)
 		for i := range 2 {
 			p, at := k.next()
-			if s := p.Transport.(*wire.Segment); at != time.Duration(i+1)*time.Second || len(s.Payload) != 3 {
+			if s := p.Transport.(*wire.Segment); at.Round(time.Second) != time.Duration(i+1)*time.Second || len(s.Payload) != 3 {
 				t.Errorf("%v: %+v", at, s)
 			}
 		}

@@ -231,8 +231,9 @@ func (s *repeatStep) play(p *player) error {
 }
 
 func (s *sendStep) play(p *player) error {
-	if s.after > 0 {
-		if err := p.wait(s.after, s.line, "after"); err != nil {
+	when := s.out.earliest(p.captured, p.mark.Add(s.after))
+	if wait := when.Sub(p.mark); wait > 0 {
+		if err := p.wait(wait, s.line, "after"); err != nil {
 			return err
 		}
 	}
