@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,12 +60,6 @@ func oneScenario(cmd *cobra.Command, args []string) error {
 		return usagef("%s needs a scenario's name: dialscope lab list shows them", cmd.CommandPath())
 	}
 	return nil
-}
-
-// itself starts this program again.
-func itself(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, programPath(), args...)
-	return cmd
 }
 
 // inside says whether the rest of a command is to be carried out here. Where
