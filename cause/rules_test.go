@@ -218,6 +218,8 @@ func TestRules(t *testing.T) {
 			wanted{Denied, "EACCES", AdminProhibited, Certain, Router, "2001:db8:1::1", nil, []ID{PolicyDenied}}},
 		{"an ICMP error, and then the handshake", to(remote).add(routed()).connecting("EINPROGRESS").add(icmp(3, 13, "EHOSTUNREACH", mid)).soError("").add(&evidence.TCPInfo{State: "ESTABLISHED"}),
 			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
+		{"a soft error, and the handshake is complete", to(remote).add(routed()).connecting("EINPROGRESS").add(&evidence.SOError{Errno: "EHOSTUNREACH", Soft: true}, icmp(3, 13, "EHOSTUNREACH", mid), &evidence.TCPInfo{State: "ESTABLISHED"}),
+			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
 		{"silence behind a router", silence(to(remote).add(routed()), time.Second),
 			wanted{Timeout, "", PathFirewallDrop, Possible, Path, "", []ID{HostFirewallDrop, HostSilent, LocalFirewallDrop}, nil}},
 		{"silence, and sending again did not fail", func() *story {

@@ -143,7 +143,7 @@ func (v *view) judgeOutcome() (Outcome, evidence.Errno) {
 		return OutcomeOf(v.call.Errno), v.call.Errno
 	case v.connect != nil && !pending(v.connect.Errno):
 		return OutcomeOf(v.connect.Errno), v.connect.Errno
-	case v.soError != nil && v.soError.Errno != "":
+	case v.soError != nil && v.soError.Errno != "" && !v.soError.Soft:
 		return OutcomeOf(v.soError.Errno), v.soError.Errno
 	case v.datagram != nil && v.datagram.SendErrno != "":
 		return OutcomeOf(v.datagram.SendErrno), v.datagram.SendErrno
@@ -191,7 +191,7 @@ func (v *view) connected() bool {
 	if !v.tcp() || v.connect == nil || v.soError == nil {
 		return false
 	}
-	return v.soError.Errno == "" || v.soError.Errno == "ECONNRESET"
+	return v.soError.Errno == "" || v.soError.Soft || v.soError.Errno == "ECONNRESET"
 }
 
 // sync says that connect(2) itself returned the error, before any packet could
@@ -271,6 +271,19 @@ func SYNs(a *evidence.Attempt) int {
 		}
 	}
 	return n
+}
+
+// Latency is how long an attempt waited for its answer, from connect(2) on; for
+// a datagram, from its sending on. It is false when none came.
+func Latency(network string, a *evidence.Attempt) (time.Duration, bool) {
+	v := look(network, a)
+	switch {
+	case v.connect == nil, v.sync(), v.expired != nil, v.gaveUp != nil:
+		return 0, false
+	case v.datagram != nil:
+		return v.datagram.Waited, v.datagram.Answered || v.datagram.RecvErrno != ""
+	}
+	return v.waited(), v.soError != nil
 }
 
 // fromHere says that an ICMP error was made by this host.
