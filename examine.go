@@ -254,13 +254,14 @@ func (x *examination) sysctlText(name string) {
 	}
 }
 
-// askAboutSilence asks what can explain that no answer came.
+// askAboutSilence asks what can explain that no answer came. Many dials of a
+// program often reach their deadline together, so that what costs more than a
+// few microseconds is left to a thorough dial.
 func (x *examination) askAboutSilence() {
-	if x.schedule == nil && x.cfg.Network[0] == 't' {
-		x.seeSchedule()
-	}
 	x.seeListener()
-	x.seeConntrack()
+	if x.Thorough {
+		x.seeConntrack()
+	}
 }
 
 // seeListener asks whether this host listens at the destination, where the
@@ -269,7 +270,11 @@ func (x *examination) seeListener() {
 	if x.route == nil || x.route.Type != "local" || x.cfg.Network[0] != 't' {
 		return
 	}
-	if l, err := netlink.ListenerAt(x.cfg.Remote); x.unseen("listener", err) {
+	ask := netlink.ListenerSocket
+	if x.Thorough {
+		ask = netlink.ListenerAt
+	}
+	if l, err := ask(x.cfg.Remote); x.unseen("listener", err) {
 		x.Add(evidence.FromSockDiag, l)
 	}
 }
