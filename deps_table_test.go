@@ -14,10 +14,11 @@ var table = map[string]room{
 		imports: `std syscall evidence cause internal/wire internal/host/sys`},
 	"internal/host/resolve": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`},
-	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`},
+	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`,
+		tests: `internal/testmain`},
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,
-		tests:   `github.com/vishvananda/netlink`},
+		tests:   `github.com/vishvananda/netlink internal/testmain`},
 	"internal/host/netns": {layer: adapter,
 		imports: `std syscall os/exec internal/host/sys
 			github.com/google/nftables github.com/google/nftables/expr
