@@ -3,9 +3,11 @@ package dialscope
 import (
 	"cmp"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -232,9 +234,30 @@ func (x *examination) askAbout(errno syscall.Errno) {
 		x.askAboutSilence()
 	}
 	if x.cfg.Remote.Addr().Is6() {
-		x.sysctlText("net.ipv6.conf.all.disable_ipv6")
-		if x.route != nil && x.route.Interface != "" {
-			x.sysctlText("net.ipv6.conf." + x.route.Interface + ".disable_ipv6")
+		x.seeIPv6Off(errno)
+	}
+}
+
+// seeIPv6Off reads where this host switches IPv6 off: on the route's interface
+// or, where there is no route, on any.
+func (x *examination) seeIPv6Off(errno syscall.Errno) {
+	const most = 16 // interfaces that are looked at
+	off := func(iface string) {
+		x.sysctlText("net.ipv6.conf." + strings.ReplaceAll(iface, ".", "/") + ".disable_ipv6")
+	}
+	off("all")
+	switch {
+	case x.route != nil && x.route.Interface != "" && x.route.Errno == "":
+		off(x.route.Interface)
+	case errno == syscall.ENETUNREACH || errno == syscall.EADDRNOTAVAIL || errno == syscall.EACCES:
+		all, err := net.Interfaces()
+		if !x.unseen("links", err) {
+			return
+		}
+		for _, i := range all[:min(len(all), most)] {
+			if i.Flags&net.FlagLoopback == 0 {
+				off(i.Name)
+			}
 		}
 	}
 }

@@ -313,17 +313,37 @@ func (v *view) hopLimit() int {
 	return 0
 }
 
-// switchedOff says that this host's settings switch IPv6 off.
-func (v *view) switchedOff() bool {
+// extent is how far this host's settings switch IPv6 off.
+type extent uint8
+
+const (
+	on        extent = iota // nowhere, as far as is known
+	partlyOff               // on some interfaces, not on others
+	off                     // on every interface that was looked at
+)
+
+// ipv6Off reads disable_ipv6 of the interfaces; that of "all" is only what was
+// written to all of them at one time (addrconf_disable_change), and counts
+// where no interface's own is known.
+func (v *view) ipv6Off() extent {
 	if !v.remote.Addr().Is6() {
-		return false
+		return on
 	}
+	var disabled, enabled bool
 	for name, value := range v.sysctls {
-		if strings.HasSuffix(name, ".disable_ipv6") && value == "1" {
-			return true
+		iface, is := strings.CutPrefix(strings.TrimSuffix(name, ".disable_ipv6"), "net.ipv6.conf.")
+		if !is || !strings.HasSuffix(name, ".disable_ipv6") || iface == "all" || iface == "lo" {
+			continue
 		}
+		disabled, enabled = disabled || value == "1", enabled || value == "0"
 	}
-	return false
+	switch {
+	case disabled && enabled:
+		return partlyOff
+	case disabled, !enabled && v.sysctls["net.ipv6.conf.all.disable_ipv6"] == "1":
+		return off
+	}
+	return on
 }
 
 // software says that the route's interface counts a packet in the moment in
