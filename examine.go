@@ -28,6 +28,9 @@ type examination struct {
 	neighbour string // its last state
 	before    *netlink.Snapshot
 	schedule  *evidence.Schedule
+	linkSeen  bool
+
+	*experiments // nil: none are made
 }
 
 // examine looks before the attempt.
@@ -110,11 +113,17 @@ func (x *examination) checkpoints() []time.Duration {
 			at = append(at, s+30*time.Millisecond, s+s/20+100*time.Millisecond)
 		}
 	}
+	if x.experiments != nil {
+		at = append(at, x.decisions()...)
+	}
 	slices.SortFunc(at, cmp.Compare[time.Duration])
 	return at
 }
 
-func (x *examination) atCheckpoint() { x.seeNeighbour() }
+func (x *examination) atCheckpoint(fd int) {
+	x.seeNeighbour()
+	x.experimentBeside(fd)
+}
 
 // seeNeighbour reads the next hop's ARP or ND entry, and files it when its state is news.
 func (x *examination) seeNeighbour() {
@@ -163,6 +172,7 @@ func (x *examination) afterwards(err error) {
 	case errors.Is(err, sock.ErrExpired), errors.Is(err, sock.ErrCancelled):
 		x.askAboutSilence()
 	}
+	x.experimentAfterwards(err)
 	x.Add(evidence.FromFeature, &evidence.Unseen{What: "packets", Why: "this version captures no packets"})
 	x.Add(evidence.FromFeature, &evidence.Unseen{What: "kernel_events", Why: "this version reads no kernel tracepoints"})
 }
@@ -185,6 +195,10 @@ func (x *examination) seeCounters() {
 }
 
 func (x *examination) seeLink() {
+	if x.linkSeen {
+		return
+	}
+	x.linkSeen = true
 	switch {
 	case x.route != nil && x.route.Index != 0:
 		if l, err := netlink.LinkByIndex(x.route.Index); x.unseen("link", err) {

@@ -11,6 +11,7 @@ import (
 var answerRules = []rule{
 	{id: PortClosed, judge: portClosed, ref: "RFC 9293 §3.10.7.1; tcp_v4_send_reset"},
 	{id: PathFirewallReset, judge: pathFirewallReset, ref: "RFC 3360 §2.1; nf_send_reset"},
+	{id: SYNProxy, mutes: []ID{IsOpen}, judge: synProxy, ref: "RFC 4987 §3.8; RFC 792 time exceeded"},
 	{id: AcceptedThenReset, needs: []evidence.Kind{"so_error"}, judge: acceptedThenReset, ref: "RFC 9293 §3.10.7.4; tcp_reset"},
 	{id: AcceptedThenClosed, needs: []evidence.Kind{"first_moments"}, judge: acceptedThenClosed, ref: "RFC 9293 §3.6; poll(2) POLLRDHUP"},
 	{id: PacketLoss, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: packetLoss, ref: "tcp(7) TCP_INFO tcpi_total_retrans; RFC 6298 §2.1"},
@@ -32,6 +33,8 @@ func portClosed(v *view) reading {
 	}
 	r := reading{confidence: Likely, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
 	switch {
+	case v.answeredEarly(evidence.AnswerRST).Kind != "":
+		r.confidence = Possible
 	case !v.toSelf():
 		// A destination's own filter, or a device in front of it, can send the
 		// same RST; only its TTL and its distance tell.
@@ -55,10 +58,41 @@ func pathFirewallReset(v *view) reading {
 	path := Culprit{Kind: Path}
 	switch {
 	case v.toSelf():
+	case v.refusedByRST() && v.answeredEarly(evidence.AnswerRST).Kind != "":
+		return reading{confidence: Likely, culprit: v.answeredEarly(evidence.AnswerRST), detail: "it came for a packet whose TTL ends on the way"}
 	case v.refusedByRST() && localFirewallReject(v).confidence != Certain:
+		if s := v.survey; s != nil && s.target.answered() {
+			path.Hop, path.Address = s.target.farthest()
+		}
 		return reading{confidence: Possible, culprit: path}
 	case v.outcome == Reset && v.connected():
 		return reading{confidence: Possible, culprit: path}
+	}
+	return nothing
+}
+
+// answeredEarly names the last router before the device that answered in the
+// destination's name: the answer came at a TTL at which another kind of packet
+// still ended at a router. Kind is empty where that was not seen.
+func (v *view) answeredEarly(answer string) (c Culprit) {
+	s := v.survey
+	if s == nil || s.target == nil || s.target.reached == 0 || s.target.answer != answer {
+		return c
+	}
+	hop, _ := s.beyond(s.target.reached - 1)
+	last, router := s.target.farthest()
+	if hop == 0 || last >= s.target.reached {
+		return c // or the ways differ in length
+	}
+	return Culprit{Kind: Path, Address: router, Hop: last}
+}
+
+func synProxy(v *view) reading {
+	if !v.connected() || v.toSelf() {
+		return nothing
+	}
+	if who := v.answeredEarly(evidence.AnswerSYNACK); who.Kind != "" {
+		return reading{confidence: Likely, culprit: who}
 	}
 	return nothing
 }
@@ -104,6 +138,10 @@ func packetLoss(v *view) reading {
 }
 
 func staleConnection(v *view) reading {
+	if s := v.survey; v.silent() && s != nil && s.target != nil && s.target.answered() && s.target.answer == evidence.AnswerSYNACK {
+		return reading{confidence: either(v.resent() > 0, Likely, Possible), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()},
+			detail: "another source port is answered"}
+	}
 	if v.connected() && v.resent() > 0 && v.waited() < 900*time.Millisecond {
 		return reading{confidence: Likely, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()},
 			detail: "the SYN was sent again before its timer ran out, which an unacceptable acknowledgment causes"}
@@ -112,6 +150,9 @@ func staleConnection(v *view) reading {
 }
 
 func listenQueueFull(v *view) reading {
+	if s := v.survey; v.silent() && s != nil && (s.alive == "" || pathFirewallDrop(v).confidence == Likely) {
+		return nothing // the SYN does not get there, or nobody is there
+	}
 	r := reading{culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
 	full := v.listener != nil && v.listener.Found && v.listener.QueueLen > v.listener.Backlog
 	overflowed := v.toSelf() && (v.increased("TcpExt.ListenOverflows") || v.increased("TcpExt.ListenDrops"))

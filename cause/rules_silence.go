@@ -1,6 +1,10 @@
 package cause
 
-import "github.com/dialscope/dialscope/evidence"
+import (
+	"fmt"
+
+	"github.com/dialscope/dialscope/evidence"
+)
 
 // silenceRules recognise what can stand behind an attempt that got no answer.
 // Without experiments most of them only remain possible; the absence of ICMP
@@ -62,6 +66,8 @@ func localFirewallDrop(v *view) reading {
 		// Nothing but this host stands between the SYN and its listener.
 		full := listenQueueFull(v)
 		return local(either(full.says() && full.confidence != Possible, Possible, Likely), "")
+	case v.survey != nil && v.survey.target.heard():
+		return nothing // the same packet from another socket went out
 	case v.tcp() && counted && failed > 0:
 		return local(Likely, "sending the SYN again failed inside this host")
 	case v.neverLeft() && !v.unresolvedHop():
@@ -99,6 +105,22 @@ func hostFirewallDrop(v *view) reading {
 	if v.onLink() && alive(v.neighbour) {
 		r.detail = "it answers ARP or neighbor discovery, so it is up"
 	}
+	s := v.survey
+	if s == nil {
+		return r
+	}
+	if s.target.answered() {
+		return nothing
+	}
+	if s.alive == "" {
+		return r.behind(r.detail == "")
+	}
+	r.detail = s.alive
+	// Every router up to it answers the packets for this port too.
+	last, _ := s.target.farthest()
+	if hop, _ := s.beyond(last); v.onLink() || hop == 0 && s.distance() == last+1 {
+		r.confidence = Likely
+	}
 	return r
 }
 
@@ -109,7 +131,37 @@ func pathFirewallDrop(v *view) reading {
 	if v.onLink() && alive(v.neighbour) {
 		return nothing // there is no router on the way
 	}
-	return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
+	r := reading{confidence: Possible, culprit: Culprit{Kind: Path}}
+	s := v.survey
+	switch {
+	case s == nil:
+		return r
+	case s.target.answered() || v.onLink():
+		return nothing
+	}
+	last, router := s.target.farthest()
+	r.culprit.Hop, r.culprit.Address = last, router
+	switch hop, by := s.beyond(last); {
+	case hop > 0 && last > 0 && s.target.tries(last+1) >= 2:
+		// A router behind answers other packets with the same TTL, and these not.
+		r.confidence = Likely
+		r.detail = fmt.Sprintf("hop %d, %s, answers %s", hop, by.routers[hop], by.words())
+		return r
+	case s.alive == "":
+		return r.behind(true) // or there is no host
+	}
+	return r
+}
+
+// words names a trail's packets.
+func (t *trail) words() string {
+	switch t.protocol {
+	case "tcp":
+		return fmt.Sprintf("packets to port %d", t.to.Port())
+	case "udp":
+		return "datagrams"
+	}
+	return "echo requests"
 }
 
 func hostSilent(v *view) reading {
@@ -119,17 +171,33 @@ func hostSilent(v *view) reading {
 	if v.onLink() && alive(v.neighbour) {
 		return nothing // it has answered ARP or ND
 	}
-	return reading{confidence: Possible, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
+	r := reading{confidence: Possible, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
+	s := v.survey
+	if s == nil {
+		return r
+	}
+	if s.alive != "" || s.target.answered() {
+		return nothing
+	}
+	last, _ := s.target.farthest()
+	hop, _ := s.beyond(last)
+	return r.behind(hop > 0 || last == 0 || s.kinds() == 0)
 }
 
 func replyLost(v *view) reading {
-	if v.silent() && v.tcp() && !v.toSelf() && v.resent() == 0 {
-		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
+	if !v.silent() || !v.tcp() || v.toSelf() || v.resent() > 0 {
+		return nothing
 	}
-	return nothing
+	if s := v.survey; s != nil && (s.alive != "" || s.target.answered()) {
+		return nothing // its other answers do come back
+	}
+	return reading{confidence: Possible, culprit: Culprit{Kind: Path}}.behind(v.survey != nil)
 }
 
 func localFirewallInput(v *view) reading {
+	if s := v.survey; s != nil && (s.aliveTCP || s.target.answered()) {
+		return nothing // TCP from there comes in
+	}
 	if v.silent() && v.tcp() && !v.neverLeft() && !v.toSelf() {
 		return local(Possible, "")
 	}
