@@ -34,10 +34,11 @@ var table = map[string]room{
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
 			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`,
-		tests: `golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
+		tests: `internal/host/netns golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab": {layer: useCase,
-		imports: `std syscall os/exec . evidence cause internal/host/netns golang.org/x/net/dns/dnsmessage
+		imports: `std syscall os/exec . evidence cause internal/host/netns internal/host/tun internal/lab/peer
+			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli`},
 
@@ -47,7 +48,7 @@ var table = map[string]room{
 	"internal/cli/series":   {layer: part, imports: `std cause`},
 	"internal/cli/target":   {layer: part, imports: `std`},
 	"internal/cli": {layer: delivery,
-		imports: `std . evidence cause internal/host/feature internal/cli/answer internal/cli/progress internal/cli/series
+		imports: `std . evidence cause internal/host/feature internal/lab internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/target internal/cli/terminal github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},

@@ -180,8 +180,8 @@ func (f *Fault) check(s *Scenario) error {
 			return nil
 		})
 	}
-	if f.Conntracks != nil {
-		note("conntrack", f.Conntracks.On, fine)
+	if f.Conntrack != nil {
+		note("conntrack", f.Conntrack.On, fine)
 	}
 	if len(set) != 1 {
 		return at("", "a fault is exactly one of address, connect, conntrack, firewall, link, neighbour, route, synproxy, sysctl; here are %d", len(set))

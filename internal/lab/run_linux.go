@@ -39,12 +39,6 @@ func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
 	return r
 }
 
-// Args is the command line of the scenario's dial, after the program's name.
-func (s *Scenario) Args(extra ...string) []string {
-	args := append(append([]string{"dial"}, extra...), s.Dial.Flags...)
-	return append(args, s.Dial.Target)
-}
-
 func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -74,15 +74,15 @@ type Service struct {
 
 // Fault is one thing done to the network. Exactly one field is set.
 type Fault struct {
-	Firewall   *FirewallFault  `yaml:"firewall"`
-	SYNProxy   *SYNProxyFault  `yaml:"synproxy"`
-	Route      *RouteFault     `yaml:"route"`
-	Link       *LinkFault      `yaml:"link"`
-	Address    *AddressFault   `yaml:"address"`
-	Neighbour  *NeighbourFault `yaml:"neighbour"`
-	Sysctl     *SysctlFault    `yaml:"sysctl"`
-	Connect    *ConnectFault   `yaml:"connect"`
-	Conntracks *ConntrackFault `yaml:"conntrack"`
+	Firewall  *FirewallFault  `yaml:"firewall"`
+	SYNProxy  *SYNProxyFault  `yaml:"synproxy"`
+	Route     *RouteFault     `yaml:"route"`
+	Link      *LinkFault      `yaml:"link"`
+	Address   *AddressFault   `yaml:"address"`
+	Neighbour *NeighbourFault `yaml:"neighbour"`
+	Sysctl    *SysctlFault    `yaml:"sysctl"`
+	Connect   *ConnectFault   `yaml:"connect"`
+	Conntrack *ConntrackFault `yaml:"conntrack"`
 }
 
 // FirewallFault is one rule of a host's packet filter, see netns.Rule.

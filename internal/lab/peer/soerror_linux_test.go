@@ -9,8 +9,8 @@ import (
 
 // An ICMP error between the end of the handshake and the question for SO_ERROR
 // makes an open connection look failed: getsockopt(SO_ERROR) takes sk_err_soft
-// where there is no sk_err (net/core/sock.c, sk_getsockopt). The next segment
-// that the peer acknowledges would clear it (tcp_ack).
+// where there is no sk_err (net/core/sock.c, sk_getsockopt). The peer's next
+// acknowledgement would clear it (tcp_ack).
 func TestSoftErrorLooksLikeAFailedConnect(t *testing.T) {
 	t.Parallel()
 	s := perform(t, host+`
