@@ -251,28 +251,40 @@ func TestExplainName(t *testing.T) {
 
 func TestNext(t *testing.T) {
 	silent := silence(to(there+":443").add(routed()), time.Second).dial()
-	e, ok := Next(silent, Allowed{})
-	if !ok || e.ID != "reference-port" {
-		t.Errorf("%+v", e)
-	}
-	e, ok = Next(silent, Allowed{Done: []ExperimentID{"reference-port"}, Packets: 3})
-	if !ok || e.ID != "echo" {
-		t.Errorf("after the reference port: %+v", e)
-	}
-	if e, ok := Next(silent, Allowed{Packets: 1}); ok {
-		t.Errorf("one packet is allowed, and %s sends %d", e.ID, e.Packets)
-	}
-	done := []ExperimentID{"reference-port", "echo", "hop-limited-connect", "second-source-port", "repeat"}
-	if e, ok := Next(silent, Allowed{Done: done}); ok {
-		t.Errorf("%s needs %s", e.ID, e.Privilege)
-	}
-	if e, ok := Next(silent, Allowed{Done: done, Privileges: []string{"CAP_NET_RAW"}}); !ok || e.ID != "own-packets" {
-		t.Errorf("%+v", e)
+	for _, tt := range []struct {
+		allowed Allowed
+		want    ExperimentID
+	}{
+		{Allowed{}, "second-source-port"},
+		{Allowed{Begun: []ExperimentID{"second-source-port"}}, "udp-port"},
+		{Allowed{Packets: 1}, "udp-port"},
+		{Allowed{Packets: 2, Done: []ExperimentID{"udp-port"}}, "echo"},
+		// The sweep waits for what another SYN brings: an open port needs none.
+		{Allowed{Begun: []ExperimentID{"second-source-port", "udp-port", "reference-port", "echo"}}, "repeat"},
+		{Allowed{Done: []ExperimentID{"second-source-port", "udp-port", "reference-port", "echo"}}, "hop-limited-connect"},
+		{Allowed{Done: []ExperimentID{"second-source-port", "udp-port", "reference-port", "echo", "hop-limited-connect"}}, "hop-limited-reference"},
+		{Allowed{Done: every("own-packets")}, ""},
+		{Allowed{Done: every("own-packets"), Privileges: []string{"CAP_NET_RAW"}}, "own-packets"},
+	} {
+		e, ok := Next(silent, tt.allowed)
+		if e.ID != tt.want || ok != (tt.want != "") {
+			t.Errorf("%+v: %q, want %q", tt.allowed, e.ID, tt.want)
+		}
 	}
 	open := to(there + ":443").connecting("EINPROGRESS").soError("").dial()
 	if e, ok := Next(open, Allowed{}); ok {
 		t.Errorf("a certain verdict needs no %s", e.ID)
 	}
+}
+
+// every is all experiments but one.
+func every(but ExperimentID) (ids []ExperimentID) {
+	for _, e := range Experiments() {
+		if e.ID != but {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids
 }
 
 func TestExperimentsAreData(t *testing.T) {

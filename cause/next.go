@@ -15,7 +15,7 @@ type Experiment struct {
 	Title     string       // what is done, lower case, no full stop
 	Packets   int          // the most that it sends
 	Privilege string       // what it needs; empty: nothing
-	After     ExperimentID // the experiment on whose result it builds; empty: none
+	After     ExperimentID // it waits for this one's result where that is under way; empty: it waits for none
 	Tells     []ID         // a cause in it shows otherwise than one that is not in it
 	ByHand    string       // the command with which a person would do it, with the blanks of a remedy
 }
@@ -25,7 +25,7 @@ type Allowed struct {
 	Packets    int      // the most that one may send; 0: any number
 	Privileges []string // what this process has: "CAP_NET_RAW"
 	Done       []ExperimentID
-	Begun      []ExperimentID // under way: not to be chosen again, nor built upon yet
+	Begun      []ExperimentID // under way: not to be chosen again, and what builds on them waits
 }
 
 // Experiments returns every experiment, cheapest first. The slice is the caller's.
@@ -53,7 +53,7 @@ var experiments = []Experiment{
 		ByHand: "ping -c 2 {address}",
 	},
 	{
-		ID: "hop-limited-connect", Title: "connect with rising TTLs, and see which hops answer", Packets: 32,
+		ID: "hop-limited-connect", Title: "connect with rising TTLs, and see which hops answer", Packets: 32, After: "second-source-port",
 		Tells:  []ID{PathFirewallDrop, PathFirewallReset, LocalFirewallDrop, LocalFirewallReject, RoutingLoop, HopLimitTooSmall},
 		ByHand: "traceroute -T -p {port} {address}",
 	},
@@ -97,28 +97,34 @@ func Choose(v Verdict, allowed Allowed) (Experiment, bool) {
 	for _, a := range v.Alternatives {
 		open = append(open, a.Cause)
 	}
+	under := allowed.Begun // what others wait for
 	for _, e := range experiments {
-		if !allowed.permits(&e) {
+		if !allowed.permits(&e) || !e.splits(open) {
 			continue
 		}
-		shown := 0
-		for _, id := range open {
-			if slices.Contains(e.Tells, id) {
-				shown++
-			}
-		}
-		if shown > 0 && shown < len(open) {
+		if !slices.Contains(under, e.After) {
 			return e, true
 		}
+		under = append(slices.Clip(under), e.ID)
 	}
 	return Experiment{}, false
 }
 
+// splits says that an experiment can show at least one of the causes, and would
+// exclude at least one.
+func (e *Experiment) splits(open []ID) bool {
+	shown := 0
+	for _, id := range open {
+		if slices.Contains(e.Tells, id) {
+			shown++
+		}
+	}
+	return shown > 0 && shown < len(open)
+}
+
 func (a Allowed) permits(e *Experiment) bool {
 	switch {
-	case slices.Contains(a.Done, e.ID), slices.Contains(a.Begun, e.ID), e.After != "" && !slices.Contains(a.Done, e.After):
-		return false
-	case a.Packets > 0 && e.Packets > a.Packets:
+	case slices.Contains(a.Done, e.ID), slices.Contains(a.Begun, e.ID), a.Packets > 0 && e.Packets > a.Packets:
 		return false
 	}
 	return e.Privilege == "" || slices.Contains(a.Privileges, e.Privilege)

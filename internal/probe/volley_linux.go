@@ -90,7 +90,21 @@ func (v *volley) send(s shot) *evidence.Probe {
 	if errno == syscall.ECONNREFUSED || errno == syscall.EHOSTUNREACH || sys.EpollAdd(v.epfd, fd, s.protocol != tcp) != 0 {
 		v.collect(int32(fd), errno)
 	}
+	v.poll()
 	return p
+}
+
+// poll takes the answers that are there already, so that what is sent after
+// them does not lengthen their round trips. True: the watched descriptor has news.
+func (v *volley) poll() (watched bool) {
+	for _, fd := range v.buffers[:sys.EpollReady(v.epfd, v.buffers[:])] {
+		if int(fd) == v.watch {
+			watched = true
+		} else {
+			v.collect(fd, 0)
+		}
+	}
+	return watched
 }
 
 func (v *volley) socket(s shot) (fd int, errno syscall.Errno) {
@@ -204,19 +218,13 @@ func (v *volley) wait(ctx context.Context, until time.Time, enough func() bool) 
 		if ctx.Err() != nil {
 			return true
 		}
-		n := 0
+		watched, before := false, len(v.flying)
 		err := rc.Read(func(uintptr) bool {
-			n = sys.EpollReady(v.epfd, v.buffers[:])
-			return n > 0
+			watched = v.poll()
+			return watched || len(v.flying) < before
 		})
-		if err != nil {
-			return ctx.Err() != nil
-		}
-		for _, fd := range v.buffers[:n] {
-			if int(fd) == v.watch {
-				return true
-			}
-			v.collect(fd, 0)
+		if watched || err != nil {
+			return watched || ctx.Err() != nil
 		}
 	}
 	return false
