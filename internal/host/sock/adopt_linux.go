@@ -133,7 +133,7 @@ func (s *socket) exchange(ctx context.Context) error {
 		return expired(s.Config, s.Recorder)
 	case errors.Is(err, ErrExpired), errors.Is(err, ErrCancelled):
 		s.Add(evidence.FromRecv, d)
-		return cancelled(ctx, s.Recorder)
+		return cancelled(ctx, s.Config, s.Recorder)
 	default:
 		return err
 	}

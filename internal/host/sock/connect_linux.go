@@ -60,7 +60,7 @@ func connect(ctx context.Context, c *Config, r *Recorder) (conn net.Conn, err er
 	// The caller gave up while the handshake was being completed: what
 	// net.Dialer does then, too.
 	if err := ctx.Err(); err != nil {
-		return nil, cancelled(ctx, r)
+		return nil, cancelled(ctx, c, r)
 	}
 	return s.adopt(ctx)
 }
@@ -299,7 +299,7 @@ func (s *socket) await(ctx context.Context) error {
 			if errors.Is(err, ErrExpired) && ctx.Err() == nil {
 				return expired(s.Config, s.Recorder)
 			}
-			return cancelled(ctx, s.Recorder)
+			return cancelled(ctx, s.Config, s.Recorder)
 		default:
 			return err
 		}

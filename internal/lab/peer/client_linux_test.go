@@ -14,6 +14,7 @@ import (
 	"github.com/dialscope/dialscope/internal/host/tun"
 	"github.com/dialscope/dialscope/internal/lab/peer"
 	"github.com/dialscope/dialscope/internal/testmain"
+	"github.com/dialscope/dialscope/internal/wire"
 )
 
 // stage is a client with a scripted peer behind a TUN interface.
@@ -111,6 +112,11 @@ func (s *stage) played() {
 	}
 	if s.err != nil {
 		s.t.Errorf("script: %v", s.err)
+	}
+	for _, e := range s.transcript.Entries {
+		if f := wire.Look(e.Packet).Verify(); !e.Sent && f != 0 {
+			s.t.Errorf("the kernel is said to have sent %s", wire.Summary(e.Packet))
+		}
 	}
 }
 

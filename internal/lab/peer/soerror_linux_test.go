@@ -18,7 +18,7 @@ func TestSoftErrorLooksLikeAFailedConnect(t *testing.T) {
 		send SYN+ACK mss 1460
 		expect ACK
 		send icmp host-unreachable
-		send icmp echo-request         # its answer shows that the error was dealt with
+		send icmp echo-request data "ping"   # its answer shows that the error was dealt with
 		expect icmp echo-reply
 		end`)
 	var fd int
