@@ -59,7 +59,7 @@ func pathFirewallReset(v *view) reading {
 	switch {
 	case v.toSelf():
 	case v.refusedByRST() && v.answeredEarly(evidence.AnswerRST).Kind != "":
-		return reading{confidence: Likely, culprit: v.answeredEarly(evidence.AnswerRST), detail: "it came for a packet whose TTL ends on the way"}
+		return reading{confidence: Likely, culprit: v.answeredEarly(evidence.AnswerRST), detail: "other packets with the same TTL end on the way"}
 	case v.refusedByRST() && localFirewallReject(v).confidence != Certain:
 		if s := v.survey; s != nil && s.target.answered() {
 			path.Hop, path.Address = s.target.farthest()

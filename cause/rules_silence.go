@@ -118,7 +118,8 @@ func hostFirewallDrop(v *view) reading {
 	r.detail = s.alive
 	// Every router up to it answers the packets for this port too.
 	last, _ := s.target.farthest()
-	if hop, _ := s.beyond(last); v.onLink() || hop == 0 && s.distance() == last+1 {
+	hop, _ := s.beyond(last)
+	if (v.onLink() || hop == 0 && s.distance() == last+1) && localFirewallInput(v).confidence != Likely {
 		r.confidence = Likely
 	}
 	return r
@@ -185,21 +186,63 @@ func hostSilent(v *view) reading {
 }
 
 func replyLost(v *view) reading {
-	if !v.silent() || !v.tcp() || v.toSelf() || v.resent() > 0 {
+	s := v.survey
+	switch {
+	case !v.silent() || !v.tcp() || v.toSelf(), s == nil && v.resent() > 0, s != nil && s.target.answered():
 		return nothing
-	}
-	if s := v.survey; s != nil && (s.alive != "" || s.target.answered()) {
-		return nothing // its other answers do come back
+	case pathFirewallDrop(v).confidence == Likely:
+		return nothing // its TTL-limited copies are not even answered by the next router
 	}
 	return reading{confidence: Possible, culprit: Culprit{Kind: Path}}.behind(v.survey != nil)
 }
 
-func localFirewallInput(v *view) reading {
-	if s := v.survey; s != nil && (s.aliveTCP || s.target.answered()) {
-		return nothing // TCP from there comes in
+// undelivered is how many packets this host's IP layer received while the
+// answer was awaited and neither delivered to a protocol nor counted as
+// thrown away for another reason: what its filter drops in PREROUTING or INPUT
+// (ip_rcv_core counts before, ip_local_deliver_finish after it). They may be
+// anybody's. Seen is false where a counter is missing.
+func (v *view) undelivered() (n int64, seen bool) {
+	in, out, other := "Ip.InReceives", "Ip.InDelivers", []string{"Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards",
+		"Ip.ForwDatagrams", "IpExt.InNoRoutes", "IpExt.InTruncatedPkts", "TcpExt.IPReversePathFilter"}
+	if v.remote.Addr().Is6() {
+		in, out, other = "Ip6.InReceives", "Ip6.InDelivers", []string{"Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InDiscards",
+			"Ip6.OutForwDatagrams", "Ip6.InNoRoutes", "Ip6.InTruncatedPkts", "Ip6.InTooBigErrors"}
 	}
-	if v.silent() && v.tcp() && !v.neverLeft() && !v.toSelf() {
+	received, seenIn := v.rose(in)
+	delivered, seenOut := v.rose(out)
+	for n = received - delivered; len(other) > 0; other = other[1:] {
+		n -= v.rises[other[0]]
+	}
+	return n, seenIn && seenOut
+}
+
+func localFirewallInput(v *view) reading {
+	if !v.silent() || !v.tcp() || v.neverLeft() || v.toSelf() {
+		return nothing
+	}
+	s := v.survey
+	if s == nil {
 		return local(Possible, "")
 	}
-	return nothing
+	if s.target.answered() {
+		return nothing
+	}
+	n, seen := v.undelivered()
+	awaited := int64(1 + v.resent())
+	last, _ := s.target.farthest()
+	if s.target != nil {
+		awaited += int64(s.target.asked[0])
+		for ttl, sent := range s.target.asked {
+			if ttl > last {
+				awaited += int64(sent)
+			}
+		}
+	}
+	switch {
+	case seen && n <= 0 && v.resent() > 0:
+		return nothing // all that came in was delivered
+	case seen && n >= max(awaited, 3):
+		return local(Likely, fmt.Sprintf("%d packets came in meanwhile and were delivered to nobody", n))
+	}
+	return local(Possible, "").behind(s.aliveTCP)
 }
