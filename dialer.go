@@ -128,6 +128,14 @@ type Dialer struct {
 	// MaxPackets bounds what the experiments of one attempt send. Zero: 50.
 	MaxPackets int
 
+	// HopTries is how often PathProbes asks each hop. Zero: once, and once more
+	// where no answer came.
+	HopTries int
+
+	// ReferencePort is another TCP port of the destination, whose way PathProbes
+	// compares. Zero: none.
+	ReferencePort uint16
+
 	// FullTimeout waits for an answer until the deadline although experiments
 	// have explained the silence. Otherwise an attempt with Probes ends, as a
 	// timeout, as soon as its second SYN has gone unanswered and it is known
@@ -166,7 +174,8 @@ type Probes int
 
 // The choices.
 const (
-	NoProbes  Probes = iota
-	FewProbes        // no other port of the destination is touched
-	AllProbes        // every experiment that would tell causes apart
+	NoProbes   Probes = iota
+	FewProbes         // no other port of the destination is touched
+	AllProbes         // every experiment that would tell causes apart
+	PathProbes        // and every hop of the way, whatever comes of the attempt
 )

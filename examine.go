@@ -151,6 +151,7 @@ func (x *examination) seeNeighbour() {
 // afterwards looks once the attempt has ended; err is its error.
 func (x *examination) afterwards(err error) {
 	if err == nil {
+		x.experimentAfterwards(nil)
 		if info, _, ok := evidence.Last[*evidence.TCPInfo](x.Log); ok && info.TotalRetrans > 0 {
 			x.seeCounters()
 		}

@@ -80,29 +80,38 @@ func (x *examination) decide(since time.Duration) {
 		x.late = true
 		x.seeCounters()
 	}
-	if d := x.soFar(nil, true); cause.Explained(d, 0) {
+	if cause.Explained(x.judged(x.Log, true), 0) {
 		x.end(sock.ErrExplained)
 	}
 }
 
 // experimentAfterwards looks closer at a refusal: was it the destination's?
 func (x *examination) experimentAfterwards(err error) {
-	var errno syscall.Errno
-	if x.experiments == nil || x.made || !errors.As(err, &errno) || errno != syscall.ECONNREFUSED || !x.mayProbe() {
-		return
-	}
-	if _, _, byICMP := evidence.Last[*evidence.ICMP](x.Log); byICMP || x.route.OnLink() {
+	if x.experiments == nil || x.made || x.others.Load() || !x.worthALook(err) || !x.mayProbe() {
 		return
 	}
 	rtt := time.Since(x.Began)
 	x.experiment(-1, &probe.Config{Patience: min(4*rtt, overdue), Limit: overdue})
 }
 
+// worthALook says that the end of an attempt leaves open who made it.
+func (x *examination) worthALook(err error) bool {
+	if x.Probes == PathProbes {
+		return !errors.Is(err, sock.ErrCancelled)
+	}
+	var errno syscall.Errno
+	if !errors.As(err, &errno) || errno != syscall.ECONNREFUSED || x.route == nil || x.route.OnLink() {
+		return false
+	}
+	_, _, byICMP := evidence.Last[*evidence.ICMP](x.Log)
+	return !byICMP
+}
+
 // mayProbe says that a probe would go the attempt's way and meet somebody.
 func (x *examination) mayProbe() bool {
 	remote := x.cfg.Remote.Addr()
 	switch {
-	case x.cfg.Network[0] != 't', x.cfg.HopLimit != 0, x.FastOpen, remote.IsMulticast():
+	case x.cfg.Network[0] != 't' && x.Probes != PathProbes, x.cfg.HopLimit != 0, x.FastOpen, remote.IsMulticast():
 		return false
 	case x.route == nil || x.route.Errno != "" || x.route.Type != "unicast":
 		return false
@@ -122,31 +131,46 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
 	c.Remote, c.Began, c.Watch = x.cfg.Remote, x.Began, watch
 	c.OnLink, c.Quiet = x.route.OnLink(), x.Probes == FewProbes
+	c.Always, c.Tries, c.Reference, c.Protocol = x.Probes == PathProbes, x.HopTries, x.ReferencePort, x.cfg.Network[:3]
+	if c.Always {
+		c.Limit = max(c.Limit, probing)
+	}
 	if c.Packets = x.MaxPackets; c.Packets == 0 {
 		c.Packets = defaultPackets
 	}
 	c.Deadline = time.Now().Add(probing)
+	if c.Always {
+		c.Deadline = time.Now().Add(4 * probing)
+	}
 	if !x.cfg.Deadline.IsZero() && x.cfg.Deadline.Before(c.Deadline) {
 		c.Deadline = x.cfg.Deadline
 	}
+	before := slices.Clip(x.Log)
 	c.Judge = func(probes evidence.Log) cause.Verdict {
-		return cause.ExplainAttempt(x.soFar(probes, watch >= 0), 0)
+		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes), watch >= 0), 0)
+	}
+	heard := map[evidence.Fact]bool{}
+	c.Heard = func(e evidence.Entry) {
+		heard[e.Fact] = true
+		x.AddAt(e.At, e.Source, e.Fact)
 	}
 	log, err := probe.Run(x.ctx, c)
 	if err != nil {
 		x.Add(evidence.FromFeature, &evidence.Unseen{What: "experiments", Why: err.Error()})
 	}
 	for _, e := range log {
-		x.AddAt(e.At, e.Source, e.Fact)
+		if !heard[e.Fact] {
+			x.AddAt(e.At, e.Source, e.Fact)
+		}
 	}
 }
 
-// soFar is the attempt's evidence up to now; one that still waits is judged as
-// if it had been given up.
-func (x *examination) soFar(probes evidence.Log, waiting bool) *evidence.Dial {
-	log := slices.Concat(x.Log, probes)
+// judged is a log as a dial; an attempt that still waits is judged as if it had
+// been given up now.
+func (x *examination) judged(log evidence.Log, waiting bool) *evidence.Dial {
 	since := time.Since(x.Began)
 	if waiting {
+		log = slices.Clip(log)
 		log.Add(since, evidence.FromTimer, &evidence.Expired{Limit: since, Scope: "explained"})
 	}
 	return &evidence.Dial{Target: x.Target, Network: x.Network, Took: since,

@@ -128,4 +128,4 @@ func (o *options) dialer(t target.Target) *dialscope.Dialer {
 }
 
 // levels are the values of --probes.
-var levels = map[string]dialscope.Probes{"none": dialscope.NoProbes, "few": dialscope.FewProbes, "all": dialscope.AllProbes}
+var levels = map[string]dialscope.Probes{"": dialscope.AllProbes, "none": dialscope.NoProbes, "few": dialscope.FewProbes, "all": dialscope.AllProbes}

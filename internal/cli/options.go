@@ -28,7 +28,7 @@ type options struct {
 	fullTimeout    bool
 
 	// What else is sent.
-	probes     string
+	probes     string // empty: by the kind of run
 	maxPackets uint32
 
 	// From where and how.
@@ -120,7 +120,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	o.network, o.colour = "tcp", string(terminal.Auto)
 	o.timeout, o.settle, o.interval = seconds(defaultTimeout), seconds(defaultSettle), seconds(defaultInterval)
 	o.fallbackDelay, o.parallel = delay(defaultDelay), defaultParallel
-	o.probes, o.maxPackets = "all", defaultPackets
+	o.maxPackets = defaultPackets
 
 	group = groupTarget
 	value(choice{&o.network, networks}, "network", "tcp4", "`NET` is tcp, tcp4, tcp6, udp, udp4 or udp6")
@@ -153,7 +153,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	toggle(&o.mptcp, "mptcp", "", "Multipath TCP (RFC 8684), or TCP where it is not spoken", true)
 
 	group = groupProbes
-	value(choice{&o.probes, []string{"none", "few", "all"}}, "probes", "none", "look into silence and resets by probes, `WHICH`: none, few (no other port of the target) or all; without it all for one target, few for several, none when repeating")
+	value(choice{&o.probes, []string{"none", "few", "all"}}, "probes", "none", "look into silence and resets by probes, `WHICH`: none, few (no other port of the target) or all (for one target; else few, and none when repeating)")
 	number(&o.maxPackets, 1, 1000, "max-packets", "20", "probe with at most `N` packets an address, 1 to 1000")
 
 	group = groupRepeat

@@ -22,7 +22,14 @@ type Config struct {
 	Patience, Limit time.Duration
 	OnLink          bool // no router is passed: TTLs tell nothing
 	Quiet           bool // touch no other port of the destination
-	Watch           int  // a descriptor whose readiness ends the run; -1: none
+	// Always asks every hop, whatever the verdict, Tries times each; by Protocol
+	// (empty: TCP). Reference, where it is not 0, is the port to compare with,
+	// which then is always done.
+	Always    bool
+	Tries     int
+	Protocol  string
+	Reference uint16
+	Watch     int // a descriptor whose readiness ends the run; -1: none
 
 	// Judge says what the evidence means with these probes added.
 	Judge func(probes evidence.Log) cause.Verdict
@@ -72,19 +79,52 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 	if c.Quiet {
 		r.done = append(r.done, otherPorts)
 	}
-	for range maxRounds {
+	if c.OnLink && c.Always {
+		r.done = nil // there is one hop, and it was asked for
+	}
+	for n := range maxRounds {
 		before := len(r.log)
 		verdict := c.Judge(r.log)
-		if verdict.Confidence == cause.Certain || len(verdict.Alternatives) == 0 {
+		settled := verdict.Confidence == cause.Certain || len(verdict.Alternatives) == 0
+		if settled && !c.Always {
 			break
 		}
 		r.further()
-		r.choose(verdict)
+		if c.Always {
+			r.whatever(n)
+		}
+		if !settled && r.protocol() == tcp {
+			r.choose(verdict)
+		}
 		if len(r.log) == before || r.rest(ctx) {
 			break
 		}
 	}
 	return r.log, nil
+}
+
+func (r *run) protocol() string {
+	if r.Protocol == "" {
+		return tcp
+	}
+	return r.Protocol
+}
+
+// whatever asks the hops whatever the verdict: the way first, then what is to
+// be compared with it.
+func (r *run) whatever(n int) {
+	switch {
+	case n == 0 && r.target == nil:
+		r.done = append(r.done, hops)
+		r.begin(hops)
+	case n > 0 && r.Reference != 0 && len(r.reference) == 0:
+		s := newSweep(shot{string(references), tcp, netip.AddrPortFrom(r.Remote.Addr(), r.Reference), 0}, 1, 0)
+		r.reference = append(r.reference, s)
+		s.extend(r.volley, min(nextSweep, r.left()))
+	case n > 0 && r.protocol() == tcp && r.target.reached() > 0 && !slices.Contains(r.done, references):
+		r.done = append(r.done, references) // is it the destination that answers there?
+		r.begin(references)
+	}
 }
 
 func (r *run) left() int { return r.Packets - r.sent }
@@ -108,11 +148,29 @@ func (r *run) choose(v cause.Verdict) {
 func (r *run) further() {
 	if r.target != nil {
 		r.again(r.target, r.target.farthest()+3)
-		r.extend(r.target, nextSweep)
+		r.repeat(r.target)
+		n := nextSweep
+		if r.Watch < 0 {
+			n = calmSweep
+		}
+		r.extend(r.target, n)
 	}
 	for _, s := range r.reference {
 		r.again(s, s.farthest()+1)
 		r.extend(s, nextSweep)
+	}
+}
+
+// repeat asks the hops of the way as often as was asked for.
+func (r *run) repeat(s *sweep) {
+	bound := s.farthest()
+	if reached := s.reached(); reached > 0 {
+		bound = reached
+	}
+	for ttl := s.first; ttl <= bound && ttl < s.next; ttl++ {
+		if len(s.asked[ttl]) < r.Tries && r.left() > 0 {
+			s.ask(r.volley, ttl)
+		}
 	}
 }
 
@@ -179,8 +237,12 @@ func (r *run) begin(id cause.ExperimentID) {
 			}
 		}
 	case hops:
-		r.target = newSweep(shot{string(id), tcp, r.Remote, 0}, 1, 0)
-		r.target.extend(r.volley, min(firstSweep, r.left()))
+		r.target = newSweep(shot{string(id), r.protocol(), r.Remote, 0}, 1, 0)
+		n := firstSweep
+		if r.Watch < 0 { // nobody waits, and the destination does answer
+			n = calmSweep
+		}
+		r.target.extend(r.volley, min(n, r.left()))
 	case references:
 		r.refer(string(id))
 	}

@@ -11,6 +11,9 @@ const (
 	// many more while routers go on answering. Most paths end within 16 hops.
 	firstSweep = 10
 	nextSweep  = 8
+	// calmSweep is how many are asked at a time where the destination has
+	// answered before: each that gets there is answered again.
+	calmSweep = 5
 	// silentHops in a row end a sweep: routers that never answer are common, so
 	// many of them in a row are not.
 	silentHops = 4

@@ -22,10 +22,64 @@ type hop struct {
 	reached bool         // the destination answered there
 }
 
+// Hop is one hop in a trace's JSON. Times are in nanoseconds.
+type Hop struct {
+	TTL      int           `json:"ttl"`
+	From     []netip.Addr  `json:"addresses"` // several where flows take several ways; none: nobody answered
+	Sent     int           `json:"sent"`
+	Answered int           `json:"answered"`
+	Best     time.Duration `json:"rtt_min_ns,omitempty"`
+	Mean     time.Duration `json:"rtt_mean_ns,omitempty"`
+	Worst    time.Duration `json:"rtt_max_ns,omitempty"`
+	Reached  bool          `json:"reached,omitempty"` // an answer in the destination's name
+	Said     []string      `json:"said,omitempty"`    // how the destination answered
+	Others   int           `json:"others_answered,omitempty"`
+}
+
+// Hops lists the way that the packets for the target's own port took. Others
+// counts the answers to packets of another kind.
+func Hops(a Answer) []Hop {
+	hops, _ := hopsOf(a.Dial, decisive(a))
+	list := []Hop{}
+	for _, h := range hops {
+		k := h.own
+		one := Hop{h.ttl, append([]netip.Addr{}, h.from...), k.sent, k.answered, k.best, 0, k.worst, h.reached, k.words, h.other.answered}
+		if k.answered > 0 {
+			one.Mean = k.total / time.Duration(k.answered)
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// Trace is the answer of a trace: the way first.
+func Trace(style terminal.Style, a Answer, verbose bool) string {
+	p := &page{style: style}
+	p.head(a)
+	p.gap()
+	p.hops(a)
+	p.gap()
+	if a.Verdict.Explanation != "" {
+		p.paragraph(2, 2, plain(a.Verdict.Explanation))
+		p.gap()
+	}
+	p.culprit(a)
+	p.alternatives(a)
+	p.remedy(a.Verdict)
+	p.path(a)
+	p.more(a)
+	if verbose {
+		p.gap()
+		p.observations(a.Dial)
+	}
+	return p.String()
+}
+
 // kindOfProbe counts the probes of one kind at one TTL.
 type kindOfProbe struct {
 	sent, answered int
-	best           time.Duration
+	best, worst    time.Duration
+	total          time.Duration
 	words          []string // how the destination answered
 }
 
@@ -65,6 +119,8 @@ func (h *hop) add(p *evidence.Probe, own bool) {
 		return
 	}
 	k.answered++
+	k.total += p.RTT
+	k.worst = max(k.worst, p.RTT)
 	if k.best == 0 || p.RTT < k.best {
 		k.best = p.RTT
 	}
@@ -169,7 +225,11 @@ func (h *hop) words(last bool) string {
 		best = h.other.best
 	}
 	if answered > 0 {
-		words = append(words, Duration(best))
+		time := Duration(best)
+		if worst := max(h.own.worst, h.other.worst); sent > 2 && worst >= 2*best {
+			time += " to " + Duration(worst)
+		}
+		words = append(words, time)
 	}
 	if answered < sent && answered > 0 {
 		words = append(words, fmt.Sprintf("%d of %d answered", answered, sent))
