@@ -30,7 +30,7 @@ func facts(t *rapid.T) evidence.Log {
 	for range n {
 		at += time.Duration(rapid.IntRange(0, 1500).Draw(t, "ms")) * time.Millisecond
 		var f evidence.Fact
-		switch rapid.IntRange(0, 21).Draw(t, "kind") {
+		switch rapid.IntRange(0, 23).Draw(t, "kind") {
 		case 0:
 			f = &evidence.Call{Call: rapid.SampledFrom([]string{"socket", "bind", "setsockopt"}).Draw(t, "call"),
 				Arg: rapid.SampledFrom([]string{"", "IP_TTL=3", "192.0.2.10:0", "192.0.2.10:80"}).Draw(t, "arg"), Errno: errno("call")}
@@ -78,6 +78,17 @@ func facts(t *rapid.T) evidence.Log {
 			f = &evidence.LocalAddr{Addr: netip.AddrPortFrom(ip(here), 40000)}
 		case 21:
 			f = &evidence.Datagram{Sent: 1, SendErrno: errno("send"), RecvErrno: errno("recv"), Answered: flag("answered")}
+		default: // several together are what the rules read
+			p := &evidence.Probe{Experiment: "x", Sent: 1, TTL: rapid.IntRange(0, 4).Draw(t, "ttl"), To: netip.AddrPortFrom(ip(there), rapid.SampledFrom([]uint16{443, 80}).Draw(t, "pport")),
+				Protocol: rapid.SampledFrom([]string{"tcp", "udp", "icmp"}).Draw(t, "pproto"),
+				Answer:   rapid.SampledFrom([]string{"", "syn-ack", "rst", "echo-reply", "datagram", "icmp"}).Draw(t, "panswer")}
+			if p.Answer != "" {
+				p.From = addr("pfrom")
+			}
+			if p.Answer == evidence.AnswerICMP {
+				p.ICMP = &evidence.ICMP{Version: 4, Type: rapid.SampledFrom([]uint8{3, 11}).Draw(t, "ptype"), Code: uint8(rapid.IntRange(0, 15).Draw(t, "pcode")), Offender: p.From}
+			}
+			f = p
 		}
 		log.Add(at, "test", f)
 	}

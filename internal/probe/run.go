@@ -90,12 +90,14 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 			break
 		}
 		r.further()
+		var begun []cause.ExperimentID
 		if c.Always {
-			r.whatever(n)
+			begun = r.whatever(n)
 		}
 		if !settled && r.protocol() == tcp {
-			r.choose(verdict)
+			begun = r.choose(verdict, begun)
 		}
+		r.done = append(r.done, begun...)
 		if len(r.log) == before || r.rest(ctx) {
 			break
 		}
@@ -112,26 +114,27 @@ func (r *run) protocol() string {
 
 // whatever asks the hops whatever the verdict: the way first, then what is to
 // be compared with it.
-func (r *run) whatever(n int) {
+func (r *run) whatever(n int) (begun []cause.ExperimentID) {
 	switch {
-	case n == 0 && r.target == nil:
-		r.done = append(r.done, hops)
+	case n == 0:
 		r.begin(hops)
+		return []cause.ExperimentID{hops}
 	case n > 0 && r.Reference != 0 && len(r.reference) == 0:
 		s := newSweep(shot{string(references), tcp, netip.AddrPortFrom(r.Remote.Addr(), r.Reference), 0}, 1, 0)
 		r.reference = append(r.reference, s)
 		s.extend(r.volley, min(nextSweep, r.left()))
-	case n > 0 && r.protocol() == tcp && r.target.reached() > 0 && !slices.Contains(r.done, references):
-		r.done = append(r.done, references) // is it the destination that answers there?
-		r.begin(references)
+	case r.protocol() == tcp && r.target.reached() > 0 && !slices.Contains(r.done, references):
+		r.begin(references) // is it the destination that answers there?
+		return []cause.ExperimentID{references}
 	}
+	return nil
 }
 
 func (r *run) left() int { return r.Packets - r.sent }
 
-// choose begins every experiment that the verdict leaves worth making.
-func (r *run) choose(v cause.Verdict) {
-	var begun []cause.ExperimentID
+// choose begins every experiment that the verdict leaves worth making, beside
+// those begun already.
+func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.ExperimentID {
 	for r.left() > 0 {
 		e, ok := cause.Choose(v, cause.Allowed{Packets: r.left(), Done: r.done, Begun: begun})
 		if !ok {
@@ -140,7 +143,7 @@ func (r *run) choose(v cause.Verdict) {
 		begun = append(begun, e.ID)
 		r.begin(e.ID)
 	}
-	r.done = append(r.done, begun...)
+	return begun
 }
 
 // further goes on with sweeps: to higher TTLs, and once more to hops that did
