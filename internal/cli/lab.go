@@ -27,7 +27,7 @@ A scenario is named by its name, by its cause, or by a shell pattern ('icmp-*');
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.labListCommand(), a.labShowCommand(), a.labRunCommand(), a.labShellCommand(), a.labMatrixCommand(), a.labLimitedCommand())
+	cmd.AddCommand(a.labListCommand(), a.labShowCommand(), a.labRunCommand(), a.labShellCommand(), a.labMatrixCommand(), a.labTableCommand(), a.labLimitedCommand())
 	return cmd
 }
 

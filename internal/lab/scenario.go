@@ -77,6 +77,7 @@ type Fault struct {
 	Firewall  *FirewallFault  `yaml:"firewall"`
 	SYNProxy  *SYNProxyFault  `yaml:"synproxy"`
 	Route     *RouteFault     `yaml:"route"`
+	Rule      *RuleFault      `yaml:"rule"`
 	Link      *LinkFault      `yaml:"link"`
 	Address   *AddressFault   `yaml:"address"`
 	Neighbour *NeighbourFault `yaml:"neighbour"`
@@ -120,6 +121,13 @@ type RouteFault struct {
 	Via  string `yaml:"via"`
 	Dev  string `yaml:"dev"`
 	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole, throw, delete; empty: via or dev
+}
+
+// RuleFault adds a routing rule that refuses TCP packets to a port.
+type RuleFault struct {
+	On   string `yaml:"on"`
+	Port uint16 `yaml:"port"`
+	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole
 }
 
 // LinkFault switches an interface off, or takes its carrier away by switching

@@ -340,6 +340,11 @@ func (s *socket) settled() (bool, error) {
 		s.AddAt(s.looked, evidence.FromPoll, &s.ready)
 	}
 	s.soError = evidence.SOError{Errno: name(pending)}
+	if pending != 0 && i.State == sys.StateEstablished {
+		if sys.GetTCPInfo(s.fd, &i) == 0 && i.State == sys.StateEstablished {
+			s.soError.Soft, pending = true, 0
+		}
+	}
 	s.AddAt(s.looked, evidence.FromSOError, &s.soError)
 	state := s.addInfo(s.looked, &i)
 	if pending != 0 {
@@ -355,6 +360,9 @@ func (s *socket) settled() (bool, error) {
 	if state == "SYN_SENT" && s.revents&sys.PollOut == 0 {
 		s.drainErrqueue()
 		return false, nil
+	}
+	if s.soError.Soft {
+		s.drainErrqueue()
 	}
 	s.news = i.State != sys.StateEstablished || i.Data_segs_in > 0 || s.revents&news != 0
 	return true, nil

@@ -20,9 +20,7 @@ import (
 func device(t *testing.T) (*netns.Host, *tun.Device) {
 	t.Helper()
 	testmain.Need(t, "netns")
-	if err := tun.Supported(); err != nil {
-		t.Skip(err)
-	}
+	testmain.Check(t, "netns", tun.Supported())
 	n, err := netns.New()
 	if err != nil {
 		t.Fatal(err)

@@ -40,9 +40,7 @@ var (
 func perform(t *testing.T, text string, sysctls ...string) *stage {
 	t.Helper()
 	testmain.Need(t, "netns")
-	if err := tun.Supported(); err != nil {
-		t.Skip(err)
-	}
+	testmain.Check(t, "netns", tun.Supported())
 	s := &stage{t: t, served: make(chan struct{})}
 	var err error
 	if s.script, err = peer.Parse(text); err != nil {
