@@ -116,12 +116,15 @@ func TestExplainContract(t *testing.T) {
 		if v.Confidence == Certain && len(v.Alternatives) > 0 {
 			t.Fatalf("certain beside %v", v.Alternatives)
 		}
-		seen := map[ID]bool{v.Cause: true}
+		// A cause stands once for each who may have done it.
+		seen := []Finding{v.Finding}
 		for _, a := range v.Alternatives {
-			if seen[a.Cause] {
-				t.Fatalf("%s is named twice", a.Cause)
+			for _, s := range seen {
+				if s.Cause == a.Cause && (s.Culprit == a.Culprit || a.Cause != SomeAddressesDead) {
+					t.Fatalf("%s by %+v is named twice", a.Cause, a.Culprit)
+				}
 			}
-			seen[a.Cause] = true
+			seen = append(seen, a)
 			if a.Confidence.rank() < v.Confidence.rank() {
 				t.Fatalf("the alternative %s is %s, the verdict %s", a.Cause, a.Confidence, v.Confidence)
 			}

@@ -11,10 +11,9 @@ import (
 var answerRules = []rule{
 	{id: PortClosed, judge: portClosed, ref: "RFC 9293 §3.10.7.1; tcp_v4_send_reset"},
 	{id: PathFirewallReset, judge: pathFirewallReset, ref: "RFC 3360 §2.1; nf_send_reset"},
-	{id: SYNProxy, mutes: []ID{IsOpen}, judge: synProxy, ref: "RFC 4987 §3.8; RFC 792 time exceeded"},
 	{id: AcceptedThenReset, needs: []evidence.Kind{"so_error"}, judge: acceptedThenReset, ref: "RFC 9293 §3.10.7.4; tcp_reset"},
 	{id: AcceptedThenClosed, needs: []evidence.Kind{"first_moments"}, judge: acceptedThenClosed, ref: "RFC 9293 §3.6; poll(2) POLLRDHUP"},
-	{id: SYNProxy, needs: []evidence.Kind{"so_error"}, judge: synProxy, ref: "RFC 4987 §3.6; nft(8) synproxy"},
+	{id: SYNProxy, needs: []evidence.Kind{"so_error"}, mutes: []ID{IsOpen}, judge: synProxy, ref: "RFC 4987 §3.6; RFC 792 time exceeded; nft(8) synproxy"},
 	{id: PacketLoss, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: packetLoss, ref: "tcp(7) TCP_INFO tcpi_total_retrans; RFC 6298 §2.1"},
 	{id: StaleConnection, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: staleConnection, ref: "RFC 5961 §4; tcp_rcv_synsent_state_process"},
 	{id: IsOpen, judge: isOpen, ref: "connect(2); RFC 9293 §3.5"},
@@ -91,16 +90,6 @@ func (v *view) answeredEarly(answer string) (c Culprit) {
 	return Culprit{Kind: Path, Address: router, Hop: last}
 }
 
-func synProxy(v *view) reading {
-	if !v.connected() || v.toSelf() {
-		return nothing
-	}
-	if who := v.answeredEarly(evidence.AnswerSYNACK); who.Kind != "" {
-		return reading{confidence: Likely, culprit: who}
-	}
-	return nothing
-}
-
 func acceptedThenReset(v *view) reading {
 	if v.tcp() && v.outcome == Reset && v.connected() {
 		return reading{confidence: either(v.toSelf(), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
@@ -117,10 +106,16 @@ func acceptedThenClosed(v *view) reading {
 	return nothing
 }
 
-// synProxy: whoever stands in front and answers in the destination's name may
+// synProxy: a handshake was completed in front of the destination. Whoever stands in front and answers in the destination's name may
 // end the connection when it finds nobody behind.
 func synProxy(v *view) reading {
-	if v.tcp() && !v.toSelf() && v.connected() && (v.outcome == Closed || v.outcome == Reset) {
+	if !v.tcp() || v.toSelf() || !v.connected() {
+		return nothing
+	}
+	if who := v.answeredEarly(evidence.AnswerSYNACK); who.Kind != "" {
+		return reading{confidence: Likely, culprit: who}
+	}
+	if v.outcome == Closed || v.outcome == Reset {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}
 	return nothing
