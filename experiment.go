@@ -18,8 +18,9 @@ const (
 	// answers in the Internet come sooner, and the next address of a name has
 	// joined the race by then (RFC 8305 §5).
 	overdue = 300 * time.Millisecond
-	// probing is how long the experiments beside an attempt take at most.
-	probing = 1200 * time.Millisecond
+	// probing is how long the experiments beside an attempt take at most. Over
+	// short paths they take a third of a second.
+	probing = 2500 * time.Millisecond
 	// defaultPackets leaves room for the attempt's own SYNs below 60.
 	defaultPackets = 50
 )
@@ -133,14 +134,14 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	c.OnLink, c.Quiet = x.route.OnLink(), x.Probes == FewProbes
 	c.Always, c.Tries, c.Reference, c.Protocol = x.Probes == PathProbes, x.HopTries, x.ReferencePort, x.cfg.Network[:3]
 	if c.Always {
-		c.Limit = max(c.Limit, probing)
+		c.Limit = max(c.Limit, time.Second)
 	}
 	if c.Packets = x.MaxPackets; c.Packets == 0 {
 		c.Packets = defaultPackets
 	}
 	c.Deadline = time.Now().Add(probing)
 	if c.Always {
-		c.Deadline = time.Now().Add(4 * probing)
+		c.Deadline = time.Now().Add(2 * probing)
 	}
 	if !x.cfg.Deadline.IsZero() && x.cfg.Deadline.Before(c.Deadline) {
 		c.Deadline = x.cfg.Deadline

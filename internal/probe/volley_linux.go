@@ -223,6 +223,9 @@ func (v *volley) wait(ctx context.Context, until time.Time, enough func() bool) 
 			watched = v.poll()
 			return watched || len(v.flying) < before
 		})
+		if err != nil { // the time is over, perhaps because nobody let this process run
+			watched = v.poll()
+		}
 		if watched || err != nil {
 			return watched || ctx.Err() != nil
 		}
