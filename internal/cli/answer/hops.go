@@ -58,6 +58,9 @@ func Trace(style terminal.Style, a Answer, verbose bool) string {
 	p.head(a)
 	p.gap()
 	p.hops(a)
+	if i := decisive(a); i >= 0 && len(evidence.All[*evidence.Probe](a.Dial.Attempts[i].Log)) == 0 {
+		p.labelled("way", plain(noWayWords(a.Dial.Attempts[i].Log)))
+	}
 	p.gap()
 	if a.Verdict.Explanation != "" {
 		p.paragraph(2, 2, plain(a.Verdict.Explanation))
@@ -73,6 +76,19 @@ func Trace(style terminal.Style, a Answer, verbose bool) string {
 		p.observations(a.Dial)
 	}
 	return p.String()
+}
+
+// noWayWords says why no hop was asked.
+func noWayWords(log evidence.Log) string {
+	if route, _, ok := evidence.Last[*evidence.Route](log); ok && route.Type == "local" {
+		return "no router is passed: the destination is this host"
+	}
+	for _, u := range evidence.All[*evidence.Unseen](log) {
+		if u.What == "experiments" {
+			return "not asked: " + u.Why
+		}
+	}
+	return "not asked: nothing leaves this host for there"
 }
 
 // kindOfProbe counts the probes of one kind at one TTL.
