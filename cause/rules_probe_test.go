@@ -86,6 +86,8 @@ func TestProbesOfSilence(t *testing.T) {
 			wanted{Timeout, "", HostSilent, Possible, Destination, there, []ID{PathFirewallDrop, HostFirewallDrop}, []ID{LocalFirewallDrop, ListenQueueFull}}, 0},
 		{"no router answers these, and the first answers others", quiet(tried, way("tcp", 443, 6), way("udp", 33434, 6, hop1)),
 			wanted{Timeout, "", LocalFirewallDrop, Possible, Local, "", []ID{PathFirewallDrop, HostSilent}, nil}, 0},
+		{"nothing answers on the link", silence(to(there+":443").add(onLink(there)), 1100*time.Millisecond).add(second, neighbour(there, "PERMANENT", false)).add(tried...),
+			wanted{Timeout, "", HostSilent, Possible, Destination, there, []ID{HostFirewallDrop}, []ID{PathFirewallDrop}}, 0},
 		{"another source port is answered", quiet(one(answered("tcp", 443, 0, evidence.AnswerSYNACK))),
 			wanted{Timeout, "", StaleConnection, Likely, Destination, there, nil, []ID{PathFirewallDrop, HostFirewallDrop, HostSilent}}, 0},
 		{"answers vanish in this host's filter", quiet(one(rst), way("tcp", 443, 3, hop1), one(answered("tcp", 80, 2, evidence.AnswerRST)),

@@ -182,7 +182,7 @@ func hostSilent(v *view) reading {
 	}
 	last, _ := s.target.farthest()
 	hop, _ := s.beyond(last)
-	return r.behind(hop > 0 || last == 0 || s.kinds() == 0)
+	return r.behind(hop > 0 || last == 0 && !v.onLink() || s.kinds() == 0)
 }
 
 func replyLost(v *view) reading {
