@@ -110,6 +110,7 @@ func (n *names) add(a resolve.Answer, more bool) {
 		for _, s := range a.Services {
 			n.take(s.Target, s.Hints)
 		}
+		n.arrange(nil) // the ports of what is queued may be others now
 	}
 	if a.Err != nil {
 		n.fail(a)
@@ -146,10 +147,6 @@ func (n *names) take(target string, addrs []netip.Addr) {
 		target = ""
 	}
 	var fresh []netip.Addr
-	for _, a := range n.queue {
-		fresh = append(fresh, a.Addr())
-	}
-	known := len(fresh)
 	for _, a := range addrs {
 		if _, seen := n.target[a]; seen {
 			continue
@@ -161,12 +158,19 @@ func (n *names) take(target string, addrs []netip.Addr) {
 		}
 		fresh = append(fresh, a)
 	}
-	if len(fresh) == known {
-		return
+	if len(fresh) > 0 {
+		n.arrange(fresh)
 	}
-	sorted := resolve.Interleave(resolve.Sort(fresh, n.source), 1)
+}
+
+// arrange orders what has not been tried, and fresh addresses with it
+// (RFC 6724 §6, RFC 8305 §4).
+func (n *names) arrange(fresh []netip.Addr) {
+	for _, a := range n.queue {
+		fresh = append(fresh, a.Addr())
+	}
 	n.queue = n.queue[:0:0]
-	for _, a := range sorted {
+	for _, a := range resolve.Interleave(resolve.Sort(fresh, n.source), 1) {
 		n.queue = append(n.queue, netip.AddrPortFrom(a, n.portOf(a)))
 	}
 	n.addrs = append(n.addrs[:n.tried:n.tried], n.queue...)
