@@ -129,6 +129,9 @@ func (x *examination) mayProbe() bool {
 // experiment makes the experiments, and files what they bring.
 func (x *examination) experiment(watch int, c *probe.Config) {
 	x.made = true
+	if watch >= 0 {
+		x.sysctlText("net.ipv4.tcp_ecn") // for both families: does the first SYN carry what the second does not
+	}
 	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
 	c.Remote, c.Began, c.Watch = x.cfg.Remote, x.Began, watch
 	c.OnLink, c.Quiet = x.route.OnLink(), x.Probes == FewProbes

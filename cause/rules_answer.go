@@ -141,8 +141,11 @@ func packetLoss(v *view) reading {
 		return nothing
 	}
 	r := reading{confidence: Likely, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": fmt.Sprint(v.resent())}}
-	if v.toSelf() {
+	switch {
+	case v.toSelf():
 		r.confidence, r.culprit = Possible, Culprit{Kind: Local} // a loopback loses nothing by itself
+	case optionBlackhole(v).confidence == Likely:
+		r.confidence = Possible
 	}
 	return r
 }
@@ -185,13 +188,24 @@ func listenQueueFull(v *view) reading {
 	return r
 }
 
-// optionBlackhole: the kernel's second SYN carries no ECN bits, so that a path
-// which drops those looks like one lost packet.
+// optionBlackhole: the kernel's second SYN carries no ECN bits
+// (tcp_ecn_clear_syn), so that a path which drops those looks like one lost
+// packet. Where SYNs from other sockets, with the bits as well, died beside the
+// first and the second SYN was answered, it was hardly chance.
 func optionBlackhole(v *view) reading {
-	if v.resentAfterSilence() && !v.toSelf() && v.resent() == 1 {
+	if !v.resentAfterSilence() || v.toSelf() || v.resent() != 1 {
+		return nothing
+	}
+	s := v.survey
+	if s == nil || s.target == nil || s.target.answered() || v.sysctls["net.ipv4.tcp_ecn"] != "1" {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}
-	return nothing
+	last, router := s.target.farthest()
+	r := reading{confidence: Possible, culprit: Culprit{Kind: Path, Address: router, Hop: last}, detail: "ECN bits"}
+	if s.target.asked[0]+s.target.tries(last+1) >= 3 {
+		r.confidence = Likely
+	}
+	return r
 }
 
 func isOpen(v *view) reading {

@@ -148,6 +148,29 @@ func TestProbesOfAnAnswer(t *testing.T) {
 	}
 }
 
+// The first SYN and its copies from other sockets died, the second was answered:
+// it is the one without ECN bits, if this host sets any.
+func TestProbesOfAnOption(t *testing.T) {
+	opened := func(ecn string, probes ...evidence.Fact) *story {
+		s := to(there + ":443").add(routed()).connecting("EINPROGRESS").add(&evidence.Sysctl{Name: "net.ipv4.tcp_ecn", Value: ecn}).add(probes...)
+		return s.later(time.Second).soError("").add(&evidence.TCPInfo{State: "ESTABLISHED", TotalRetrans: 1})
+	}
+	died := append(way("tcp", 443, 4, hop1), sent("tcp", 443, 0))
+	for _, tt := range []struct {
+		name string
+		log  *story
+		want wanted
+	}{
+		{"they died", opened("1", died...), wanted{Open, "", OptionBlackhole, Likely, Path, hop1, []ID{PacketLoss}, []ID{IsOpen}}},
+		{"no ECN was asked for", opened("2", died...), wanted{Open, "", PacketLoss, Likely, Path, "", []ID{OptionBlackhole}, nil}},
+		{"another was answered", opened("1", answered("tcp", 443, 0, evidence.AnswerSYNACK)), wanted{Open, "", PacketLoss, Likely, Path, "", []ID{OptionBlackhole}, nil}},
+		{"too few", opened("1", sent("tcp", 443, 0)), wanted{Open, "", PacketLoss, Likely, Path, "", []ID{OptionBlackhole}, nil}},
+		{"no probes", opened("1"), wanted{Open, "", PacketLoss, Likely, Path, "", []ID{OptionBlackhole}, nil}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { check(t, Explain(tt.log.dial()), tt.want) })
+	}
+}
+
 // The sentence names where the packets died and what shows it.
 func TestWordsOfTheHop(t *testing.T) {
 	log := silence(to(there+":443").add(routed()), 1100*time.Millisecond).add(second, expired("tcp", 443, 1, hop1), expired("tcp", 443, 2, hop2),

@@ -19,7 +19,7 @@ var silenceRules = []rule{
 	{id: LocalFirewallDrop, mutes: []ID{UDPSilent}, judge: localFirewallDrop, ref: "nf_hook_slow: NF_DROP gives EPERM, which tcp_connect swallows; LINUX_MIB_TCPRETRANSFAIL"},
 	{id: ReplyLost, judge: replyLost, ref: "RFC 9293 §3.8.1"},
 	{id: ListenQueueFull, judge: listenQueueFull, ref: "listen(2); tcp_v4_syn_recv_sock; tcp_conn_request"},
-	{id: OptionBlackhole, needs: []evidence.Kind{"tcp_info"}, judge: optionBlackhole, ref: "RFC 3168 §6.1.1.1; tcp_ecn_fallback"},
+	{id: OptionBlackhole, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: optionBlackhole, ref: "RFC 3168 §6.1.1.1; tcp_ecn_fallback"},
 	{id: LocalFirewallInput, judge: localFirewallInput, ref: "nft(8) hook input"},
 }
 
