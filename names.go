@@ -90,9 +90,16 @@ func (n *names) pop() netip.AddrPort {
 
 // ready says whether attempts may begin: everything is answered, or the
 // preferred family and the service records are, or the resolution delay is
-// over (RFC 8305 §3).
+// over (RFC 8305 §3). An address that this host has no way to is not preferred
+// to one that may be about to come (RFC 6724 §6, rule 1).
 func (n *names) ready(now time.Time) bool {
-	return n.done || n.six && n.services || !n.readyAt.IsZero() && !now.Before(n.readyAt)
+	switch {
+	case n.done, !n.readyAt.IsZero() && !now.Before(n.readyAt):
+		return true
+	case !n.six || !n.services:
+		return false
+	}
+	return !n.pending() || n.source(n.queue[0].Addr()).IsValid()
 }
 
 // add takes in one answer; more is false when the channel was closed.

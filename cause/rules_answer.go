@@ -45,7 +45,7 @@ func portClosed(v *view) reading {
 		r.confidence, r.detail = Possible, "a socket listens there now"
 	case v.listener != nil && v.increased("Tcp.OutRsts"):
 		// Nothing listens, and this host's TCP sent the RST itself.
-		r.confidence, r.detail = Certain, "no socket of this host listens there"
+		r.confidence, r.detail = either(v.allByLoopback(), Certain, Likely), "no socket of this host listens there"
 	case v.still("Tcp.OutRsts") && v.allByLoopback():
 		return nothing // the host's TCP sent none, and nobody else was asked
 	case v.still("Tcp.OutRsts"):
@@ -92,7 +92,9 @@ func (v *view) answeredEarly(answer string) (c Culprit) {
 
 func acceptedThenReset(v *view) reading {
 	if v.tcp() && v.outcome == Reset && v.connected() {
-		return reading{confidence: either(v.toSelf(), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+		// On the same host the RST was counted where it was made, unless a filter
+		// made it.
+		return reading{confidence: either(v.toSelf() && v.increased("Tcp.OutRsts"), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
 	}
 	return nothing
 }
@@ -191,12 +193,16 @@ func listenQueueFull(v *view) reading {
 // optionBlackhole: the kernel's second SYN carries no ECN bits
 // (tcp_ecn_clear_syn), so that a path which drops those looks like one lost
 // packet. Where SYNs from other sockets, with the bits as well, died beside the
-// first and the second SYN was answered, it was hardly chance.
+// first and the second SYN was answered, it was hardly chance. Other options
+// stand in every SYN, and a path that drops them is silent for every port.
 func optionBlackhole(v *view) reading {
+	s := v.survey
+	if v.silent() && v.tcp() && !v.toSelf() && (s == nil || !s.aliveTCP && !s.target.answered()) {
+		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}.behind(s != nil)
+	}
 	if !v.resentAfterSilence() || v.toSelf() || v.resent() != 1 {
 		return nothing
 	}
-	s := v.survey
 	if s == nil || s.target == nil || s.target.answered() || v.sysctls["net.ipv4.tcp_ecn"] != "1" {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}

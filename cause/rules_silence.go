@@ -188,7 +188,7 @@ func hostSilent(v *view) reading {
 func replyLost(v *view) reading {
 	s := v.survey
 	switch {
-	case !v.silent() || !v.tcp() || v.toSelf(), s == nil && v.resent() > 0, s != nil && s.target.answered():
+	case !v.silent() || !v.tcp() || v.toSelf(), s != nil && s.target.answered():
 		return nothing
 	case pathFirewallDrop(v).confidence == Likely:
 		return nothing // its TTL-limited copies are not even answered by the next router
