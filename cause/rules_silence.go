@@ -2,6 +2,7 @@ package cause
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/dialscope/dialscope/evidence"
 )
@@ -63,9 +64,10 @@ func localFirewallDrop(v *view) reading {
 	failed, counted := v.rose("TcpExt.TCPRetransFail")
 	switch {
 	case v.toSelf() && v.tcp():
-		// Nothing but this host stands between the SYN and its listener.
+		// Nothing but this host stands between the SYN and its listener. A busy
+		// one may take longer than a short deadline.
 		full := listenQueueFull(v)
-		return local(either(full.says() && full.confidence != Possible, Possible, Likely), "")
+		return local(either(full.says() && full.confidence != Possible || v.waited() < 100*time.Millisecond, Possible, Likely), "")
 	case v.survey != nil && v.survey.target.heard():
 		return nothing // the same packet from another socket went out
 	case v.tcp() && counted && failed > 0:
