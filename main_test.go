@@ -6,4 +6,4 @@ import (
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m) }
+func TestMain(m *testing.M) { testmain.Main(m, helpers()...) }

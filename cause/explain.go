@@ -267,7 +267,13 @@ func someDead(d *evidence.Dial, verdicts []Verdict, winner int, dead []int) Verd
 	out := verdicts[winner]
 	out.Alternatives = nil
 	first := &verdicts[dead[0]]
-	out.Finding = Finding{Cause: SomeAddressesDead, Culprit: first.Culprit, Confidence: Certain}
+	// That an address is dead was seen; who is to blame is as sure as its own verdict.
+	out.Finding = Finding{Cause: SomeAddressesDead, Culprit: first.Culprit, Confidence: first.Confidence}
+	for _, f := range first.Alternatives {
+		if f.Culprit != first.Culprit {
+			out.Alternatives = append(out.Alternatives, Finding{Cause: SomeAddressesDead, Culprit: f.Culprit, Confidence: f.Confidence})
+		}
+	}
 	out.Rule = string(SomeAddressesDead)
 	var each []string
 	for _, i := range dead {

@@ -38,8 +38,8 @@ func (st *Stand) break1(ctx context.Context, f *Fault) error {
 		return st.hosts[f.Sysctl.On].Sysctl(f.Sysctl.Name, f.Sysctl.Value)
 	case f.Connect != nil:
 		return st.holdConnections(ctx, f.Connect)
-	case f.Conntracks != nil:
-		return f.Conntracks.apply(st.hosts[f.Conntracks.On])
+	case f.Conntrack != nil:
+		return f.Conntrack.apply(st.hosts[f.Conntrack.On])
 	}
 	return fmt.Errorf("no fault")
 }
@@ -79,5 +79,8 @@ func (f *ConntrackFault) apply(h *netns.Host) error {
 	}); err != nil {
 		return err
 	}
-	return h.Sysctl("net.netfilter.nf_conntrack_max", fmt.Sprint(f.Max))
+	if err := h.Sysctl("net.netfilter.nf_conntrack_max", fmt.Sprint(f.Max)); err != nil {
+		return fmt.Errorf("this kernel has one nf_conntrack_max for all network namespaces: %w", err)
+	}
+	return nil
 }

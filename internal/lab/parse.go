@@ -101,7 +101,7 @@ func (d *document) variants() (all []variant, err error) {
 
 // scenario fills in one variant.
 func (d *document) scenario(v variant) (*Scenario, error) {
-	plan, err := newPlan(d.Topology, v.routers)
+	plan, err := newPlan(d.Topology, v.routers, d.Peer != nil)
 	if err != nil {
 		return nil, err
 	}

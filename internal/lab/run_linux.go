@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +15,6 @@ import (
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
-
-// Program prepares a run of dialscope with these arguments.
-type Program func(ctx context.Context, args ...string) *exec.Cmd
 
 var policies = map[string]netns.Policy{"seccomp": netns.Seccomp, "landlock": netns.Landlock}
 
@@ -32,7 +28,7 @@ func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
 	st, err := Build(ctx, s)
 	r.Built = time.Since(began)
 	if err == nil {
-		err = errors.Join(st.dial(ctx, l, program, r), st.Close())
+		err = errors.Join(st.dial(ctx, l, program, r), st.played(), st.Close())
 	}
 	switch {
 	case errors.Is(err, ErrNotPossible):
@@ -41,12 +37,6 @@ func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
 		r.Failed = err.Error()
 	}
 	return r
-}
-
-// Args is the command line of the scenario's dial, after the program's name.
-func (s *Scenario) Args(extra ...string) []string {
-	args := append(append([]string{"dial"}, extra...), s.Dial.Flags...)
-	return append(args, s.Dial.Target)
 }
 
 func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) error {

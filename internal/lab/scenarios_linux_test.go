@@ -18,20 +18,10 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	side := make(chan struct{}, sideBySide) // most of a scenario is waiting
-	for _, s := range all {
-		for _, level := range lab.Levels {
-			t.Run(s.Name+"/"+string(level), func(t *testing.T) {
-				t.Parallel()
-				side <- struct{}{}
-				defer func() { <-side }()
-				judge(t, lab.Run(t.Context(), s, level, program))
-			})
-		}
+	for _, r := range lab.RunAll(t.Context(), lab.Jobs(all, lab.Levels...), program, nil) {
+		t.Run(r.Scenario+"/"+string(r.Level), func(t *testing.T) { judge(t, r) })
 	}
 }
-
-const sideBySide = 24
 
 func judge(t *testing.T, r *lab.Result) {
 	t.Helper()

@@ -60,6 +60,9 @@ func look4(b []byte) (v View) {
 	v.FragmentOffset = int(frag&0x1fff) * 8
 	v.Src, v.Dst = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
 	header := int(b[0]&0xf) * 4
+	if v.Length < header {
+		v.Fault |= BadLength
+	}
 	switch {
 	case header < ipv4Header:
 		v.Fault |= BadLength

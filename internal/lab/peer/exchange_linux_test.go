@@ -12,11 +12,8 @@ import (
 	"time"
 )
 
-const (
-	ms = time.Millisecond
-	// soon is what a busy machine may add to something that happens at once.
-	soon = 700 * ms
-)
+// soon is what a busy machine may add to something that happens at once.
+const soon = 700 * ms
 
 // exchange is a script and what the kernel makes of it.
 type exchange struct {

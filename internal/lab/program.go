@@ -1,0 +1,15 @@
+package lab
+
+import (
+	"context"
+	"os/exec"
+)
+
+// Program prepares a run of dialscope with these arguments.
+type Program func(ctx context.Context, args ...string) *exec.Cmd
+
+// Args is the command line of the scenario's dial, after the program's name.
+func (s *Scenario) Args(extra ...string) []string {
+	args := append(append([]string{"dial"}, extra...), s.Dial.Flags...)
+	return append(args, s.Dial.Target)
+}
