@@ -12,9 +12,9 @@ type Kind uint8
 
 // The kinds.
 const (
-	None  Kind = iota // nothing of TCP; counted in [Decoder.Skipped]
-	TCP               // a segment, in [Decoder.Segment]
-	ICMP              // an ICMP error about a segment, in [Decoder.ICMP]
+	None Kind = iota // nothing of TCP; counted in [Decoder.Skipped]
+	TCP              // a segment, in [Decoder.Segment]
+	ICMP             // an ICMP error about a segment, in [Decoder.ICMP]
 )
 
 // Decoder takes frames apart, one after the other. It is not for several
@@ -23,6 +23,7 @@ type Decoder struct {
 	Segment tcpstate.Segment   // of the last frame, when its kind is TCP
 	ICMP    tcpstate.ICMPError // of the last frame, when its kind is ICMP
 
+	end        int // wire less the first octet's cap: cap(b) + end is what the wire had from b on
 	path       path
 	lastPath   path
 	lastNumber uint16
@@ -36,9 +37,10 @@ func NewDecoder() *Decoder {
 	return &Decoder{paths: make([][]string, 1), numbers: make(map[path]uint16), skipped: make(map[why]uint64)}
 }
 
-// Frame takes one frame apart. Its octets are b, which a capture may have cut;
-// the segment's options share memory with them.
-func (d *Decoder) Frame(link LinkType, b []byte, at time.Duration, number uint64) Kind {
+// Frame takes one frame apart. Its octets are b, which a capture may have cut
+// from wire octets; the segment's options share memory with them.
+func (d *Decoder) Frame(link LinkType, b []byte, wire int, at time.Duration, number uint64) Kind {
+	d.end = wire - cap(b)
 	d.Segment.Time, d.Segment.Frame = at, number
 	d.path.n = 0
 	switch link {

@@ -58,10 +58,10 @@ func (d *Decoder) ip4(b []byte) Kind {
 		return d.skip(whyCut)
 	}
 	total := int(binary.BigEndian.Uint16(b[2:]))
-	switch {
-	case total == 0: // segmentation offload leaves 0 in what the sender captures
-		total = len(b)
-	case total < header:
+	if wire := cap(b) + d.end; total == 0 || total > wire {
+		total = wire // segmentation offload leaves 0; a damaged length is more than there was
+	}
+	if total < header {
 		return d.skip(whyLength)
 	}
 	if binary.BigEndian.Uint16(b[6:])&0x1fff != 0 {
@@ -85,8 +85,8 @@ func (d *Decoder) ip6(b []byte) Kind {
 	}
 	next := b[6]
 	b = b[40:]
-	if in.length == 0 { // a jumbogram, or segmentation offload
-		in.length = len(b)
+	if wire := cap(b) + d.end; in.length == 0 || in.length > wire { // a jumbogram, or segmentation offload
+		in.length = max(wire, 0)
 	}
 	b = b[:min(len(b), in.length)]
 	for {

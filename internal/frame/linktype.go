@@ -8,22 +8,22 @@ type LinkType uint16
 
 // The link layers that are read.
 const (
-	Null        LinkType = 0   // BSD loopback, the family in the capturing host's order
-	Ethernet    LinkType = 1   // IEEE 802.3
-	PPP         LinkType = 9   // RFC 1661, with or without HDLC framing
-	Raw12       LinkType = 12  // raw IP, as some systems number it
-	Raw14       LinkType = 14  // raw IP, OpenBSD
-	PPPHDLC     LinkType = 50  // RFC 1662
-	PPPoE       LinkType = 51  // RFC 2516, without Ethernet
-	Raw         LinkType = 101 // IPv4 or IPv6, by the version
-	CiscoHDLC   LinkType = 104 //
-	WiFi        LinkType = 105 // IEEE 802.11
-	Loop        LinkType = 108 // OpenBSD loopback, the family in network order
-	Cooked      LinkType = 113 // Linux "any" device, v1
-	Radiotap    LinkType = 127 // IEEE 802.11 behind a radiotap header
-	IPv4        LinkType = 228
-	IPv6        LinkType = 229
-	CookedV2    LinkType = 276 // Linux "any" device, v2
+	Null      LinkType = 0   // BSD loopback, the family in the capturing host's order
+	Ethernet  LinkType = 1   // IEEE 802.3
+	PPP       LinkType = 9   // RFC 1661, with or without HDLC framing
+	Raw12     LinkType = 12  // raw IP, as some systems number it
+	Raw14     LinkType = 14  // raw IP, OpenBSD
+	PPPHDLC   LinkType = 50  // RFC 1662
+	PPPoE     LinkType = 51  // RFC 2516, without Ethernet
+	Raw       LinkType = 101 // IPv4 or IPv6, by the version
+	CiscoHDLC LinkType = 104 //
+	WiFi      LinkType = 105 // IEEE 802.11
+	Loop      LinkType = 108 // OpenBSD loopback, the family in network order
+	Cooked    LinkType = 113 // Linux "any" device, v1
+	Radiotap  LinkType = 127 // IEEE 802.11 behind a radiotap header
+	IPv4      LinkType = 228
+	IPv6      LinkType = 229
+	CookedV2  LinkType = 276 // Linux "any" device, v2
 )
 
 var linkNames = map[LinkType]string{
