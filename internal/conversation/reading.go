@@ -67,6 +67,7 @@ func (r *Reading) File(in io.Reader, going func() error) (pcapfile.Info, error) 
 		return pcapfile.Info{}, err
 	}
 	var f pcapfile.Frame
+	defer func() { r.Summary.Dropped += file.Info().Dropped }()
 	for n := 1; ; n++ {
 		if n%checkEvery == 0 {
 			if err := going(); err != nil {

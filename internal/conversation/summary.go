@@ -22,6 +22,7 @@ type Summary struct {
 	Wanted      uint64
 	Failed      uint64
 	GivenUp     uint64 // not followed to their end, for want of room
+	Dropped     uint64 // packets that the capturing system says it lost (pcapng)
 	StrayICMP   uint64 // ICMP errors about connections that are not in the capture
 	Causes      map[cause.ID]uint64
 	Unjudged    uint64

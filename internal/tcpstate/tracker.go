@@ -1,6 +1,10 @@
 package tcpstate
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // TwoMSL is how long TIME_WAIT lasts, with the MSL of RFC 9293 §3.4.2.
 const TwoMSL = 4 * time.Minute
@@ -162,12 +166,19 @@ func (t *Tracker) finish(n uint32, sl *slot) {
 }
 
 // Flush hands on every connection that is left, in the order of their first
-// packets as far as memory was given in it.
+// packets.
 func (t *Tracker) Flush() {
+	left := make([]uint32, 0, t.table.live)
 	for n := range t.table.made {
-		if sl := t.table.at(n); sl.used {
-			t.finish(n, sl)
+		if t.table.at(n).used {
+			left = append(left, n)
 		}
+	}
+	slices.SortFunc(left, func(a, b uint32) int {
+		return cmp.Compare(t.table.at(a).conn.Number, t.table.at(b).conn.Number)
+	})
+	for _, n := range left {
+		t.finish(n, t.table.at(n))
 	}
 }
 
