@@ -162,13 +162,12 @@ func (r *Report) ending(c *tcpstate.Conn) {
 	e.RSTs = d.RSTCount
 	at := Seconds(d.FirstRST - c.First)
 	e.FirstRST = &at
-	for _, by := range d.RSTBy {
-		e.RSTBy = append(e.RSTBy, endNames[by])
-	}
 	for i := range d.RSTs {
 		s := &d.RSTs[i]
+		e.RSTBy = append(e.RSTBy, endNames[s.By])
 		rst := RST{Frame: s.Frame, By: endNames[s.By], WithACK: s.WithACK, Data: s.Data, TTL: s.TTL,
-			Reason: s.Reason.String(), Effective: s.Effective, Strange: s.Strange}
+			Reason: s.Reason.String(), Effective: s.Effective,
+			Strange: c.Ends[s.By].OtherDistance(s.TTL), Contradicted: s.Contradicted}
 		if s.HasDist {
 			distance := s.Distance
 			rst.Distance = &distance

@@ -78,7 +78,7 @@ func meaning(s *tcpstate.Segment, step *tcpstate.Step, r *Rung) (text string, wa
 	case tcpstate.SenseChallengeACK:
 		return "challenge ACK: " + who + " doubts what came and tells where it stands (RFC 5961)", true
 	case tcpstate.SenseRST:
-		return reset(step, who, other), true
+		return reset(step, s.TTL, who, other), true
 	case tcpstate.SenseLate:
 		return "late: the connection is no more", true
 	}
@@ -93,7 +93,7 @@ func data(s *tcpstate.Segment, octets string) string {
 }
 
 // reset says why a RST came, as far as packets tell.
-func reset(step *tcpstate.Step, who, other string) string {
+func reset(step *tcpstate.Step, ttl uint8, who, other string) string {
 	text := "RST: "
 	switch step.RST {
 	case tcpstate.RSTRefusal:
@@ -115,8 +115,8 @@ func reset(step *tcpstate.Step, who, other string) string {
 	default:
 		text += who + " aborts the connection"
 	}
-	if d := step.Conn.Detail; d != nil && len(d.RSTs) > 0 && d.RSTs[len(d.RSTs)-1].Strange {
-		text += fmt.Sprintf("; its TTL %d is not that of the %s's other packets: perhaps a device between made it", d.RSTs[len(d.RSTs)-1].TTL, who)
+	if step.Conn.Ends[step.From].OtherDistance(ttl) {
+		text += fmt.Sprintf("; its TTL %d is not that of the %s's other packets: perhaps a device between made it", ttl, who)
 	}
 	return text
 }

@@ -199,7 +199,8 @@ type signature struct {
 	handshake    tcpstate.Handshake
 	first        tcpstate.EndedBy
 	four         bool
-	resent, late bool
+	resent       uint8 // none, once, more often
+	late         bool
 	quiet        bool
 	fin, reset   bool
 	vanished     bool
@@ -211,16 +212,16 @@ type signature struct {
 func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	s := signature{handshake: c.Handshake(), first: c.FirstEnd, four: to.Addr.Is4(), fin: from.SentFIN(),
-		resent: from.SYNs > max(c.Distinct, 1), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
+		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
 		quiet: firstMoments(c) != nil, vanished: from.Unanswered >= 3, closedWindow: to.Window == 0 && to.ZeroWindows > 0}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
 	if rst := endingRST(c); rst != nil {
 		s.reset = rst.By == tcpstate.Responder
-		common = common && !rst.Strange
+		common = common && forged(c, rst) == ""
 	}
 	// Addresses count only where both ends are on one host.
-	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && !s.resent && (c.Detail == nil || c.Detail.ICMPCount == 0)
+	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && (c.Detail == nil || c.Detail.ICMPCount == 0)
 	if !common {
 		v, _ := judge(c)
 		return outcome{v.Outcome, v.Cause}

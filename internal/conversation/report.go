@@ -149,6 +149,8 @@ type RST struct {
 	Reason    string `json:"reason"`
 	Effective bool   `json:"effective"`
 	Strange   bool   `json:"other_distance,omitempty"` // its TTL is of another distance than the sender's packets: perhaps not made by it
+
+	Contradicted bool `json:"sender_went_on,omitempty"` // its sender sent new data afterwards: perhaps not made by it
 }
 
 // ICMPToo is an ICMP error about the connection.

@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dialscope/dialscope/cause"
@@ -166,9 +167,9 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	lived := cause.Blanks{"elapsed": cause.Duration(c.Last - c.First)}
 	if r := endingRST(c); r != nil && r.By == tcpstate.Responder && !from.SentFIN() {
-		if r.Strange {
-			v := reading(c, cause.Reset, "ECONNRESET", cause.PathFirewallReset, cause.Path, cause.Likely,
-				cause.Blanks{"detail": fmt.Sprintf("the reset has TTL %d, the peer's other packets have %d", r.TTL, to.TTL()[0])})
+		if why := forged(c, r); why != "" {
+			v := reading(c, cause.Reset, "ECONNRESET", cause.PathFirewallReset, cause.Path, cause.Likely, nil)
+			v.Explanation += " " + strings.ToUpper(why[:1]) + why[1:] + "."
 			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerReset, Confidence: cause.Possible,
 				Culprit: cause.Culprit{Kind: cause.Destination, Address: to.AddrPort().Addr()}})
 			return v, true
@@ -195,6 +196,17 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 		return reading(c, cause.Timeout, "ETIMEDOUT", cause.ZeroWindow, cause.Destination, cause.Likely, nil), true
 	}
 	return cause.Verdict{}, false
+}
+
+// forged says what tells that a RST was not made by the end in whose name it came.
+func forged(c *tcpstate.Conn, r *tcpstate.RSTSeen) string {
+	switch by := &c.Ends[r.By]; {
+	case r.Contradicted:
+		return "the peer went on sending data after the reset"
+	case by.OtherDistance(r.TTL):
+		return fmt.Sprintf("the reset has TTL %d, the peer's other packets have %d", r.TTL, by.TTL()[0])
+	}
+	return ""
 }
 
 // endingRST is the first RST that ended the connection.

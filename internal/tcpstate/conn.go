@@ -22,8 +22,7 @@ const (
 type End struct {
 	Endpoint
 	State    State
-	Reached  State // the furthest state on the way to ESTABLISHED
-	Inferred bool  // the state rests on a segment whose arrival was not confirmed
+	Inferred bool // the state rests on a segment whose arrival was not confirmed
 	TTLs     [4]uint8
 	nTTL     uint8
 
@@ -31,7 +30,6 @@ type End struct {
 	finAcked                       bool
 	Scale                          uint8 // of its windows, once both ends agreed
 	Window                         uint16
-	dupAcks                        uint16
 
 	isn, next, ack, fin uint32
 
@@ -125,6 +123,7 @@ type RSTSeen struct {
 	Time      time.Duration
 	Frame     uint64
 	By        int8
+	Seq       uint32
 	WithACK   bool
 	Data      uint32
 	TTL       uint8
@@ -132,7 +131,8 @@ type RSTSeen struct {
 	Effective bool
 	Distance  int64 // its sequence number less the last acknowledgement of the other side
 	HasDist   bool
-	Strange   bool // its TTL tells of another distance than the sender's segments
+
+	Contradicted bool // its sender went on sending new data
 }
 
 // Detail is what only some connections have; the lists are bounded.
@@ -140,8 +140,9 @@ type Detail struct {
 	SYNTimes  []time.Duration // of the initiator's SYNs, where there were several
 	RSTs      []RSTSeen
 	ICMP      []ICMPError
+	firstRSTs [2]RSTSeen // what RSTs and SYNTimes begin in
+	firstSYNs [4]time.Duration
 	RSTCount  int
-	RSTBy     []int8 // like RSTs
 	FirstRST  time.Duration
 	ICMPCount int
 }

@@ -168,7 +168,7 @@ func (c *Conn) plain(s *Segment, side int, step *Step) {
 		peer.State = Established
 		peer.Inferred = true
 	}
-	step.Sense = c.sense(s, me, peer)
+	step.Sense = c.sense(s, side)
 	end := s.Seq + s.Len
 	if s.Flags&FIN != 0 {
 		end++
@@ -192,9 +192,13 @@ func (c *Conn) plain(s *Segment, side int, step *Step) {
 }
 
 // sense tells what a segment with these numbers means, before they are noted.
-func (c *Conn) sense(s *Segment, me, peer *End) Sense {
+func (c *Conn) sense(s *Segment, side int) Sense {
+	me, peer := &c.Ends[side], &c.Ends[1-side]
 	switch {
 	case c.settled >= 0:
+		if s.Len > 0 {
+			c.contradict(s, side)
+		}
 		return SenseLate
 	case s.Flags&FIN != 0:
 		return SenseOther // finish says which

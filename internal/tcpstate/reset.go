@@ -3,11 +3,10 @@ package tcpstate
 // reset judges a RST and lets it act.
 func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 	me, peer := &c.Ends[side], &c.Ends[1-side]
-	seen := RSTSeen{Time: s.Time, Frame: s.Frame, By: int8(side), WithACK: s.Flags&ACK != 0, Data: s.Len, TTL: s.TTL}
+	seen := RSTSeen{Time: s.Time, Frame: s.Frame, By: int8(side), Seq: s.Seq, WithACK: s.Flags&ACK != 0, Data: s.Len, TTL: s.TTL}
 	if peer.hasAck {
 		seen.Distance, seen.HasDist = int64(int32(s.Seq-peer.ack)), true
 	}
-	seen.Strange = me.strange(s.TTL)
 	seen.Reason = c.judge(s, side)
 	seen.Effective = seen.Reason.Ends()
 	step.Sense, step.RST = SenseRST, seen.Reason
@@ -19,7 +18,6 @@ func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 	d.RSTCount++
 	if len(d.RSTs) < maxRSTs {
 		d.RSTs = append(d.RSTs, seen)
-		d.RSTBy = append(d.RSTBy, int8(side))
 	}
 	if seen.Reason == RSTInWindow {
 		c.challenge = int8(1 - side)
@@ -115,9 +113,9 @@ func hops(ttl uint8) int {
 	return 255 - int(ttl)
 }
 
-// strange says that a TTL tells of another distance than every other packet of
-// the end. One hop more or less is what a change of route makes.
-func (e *End) strange(ttl uint8) bool {
+// OtherDistance says that a TTL tells of another distance than every packet of
+// the end, RSTs left out. One hop more or less is what a change of route makes.
+func (e *End) OtherDistance(ttl uint8) bool {
 	if e.nTTL == 0 || int(e.nTTL) == len(e.TTLs) {
 		return false
 	}
@@ -127,6 +125,19 @@ func (e *End) strange(ttl uint8) bool {
 		}
 	}
 	return true
+}
+
+// contradict notes that an end sends new data after a RST in its name: then
+// somebody else may have made the RST.
+func (c *Conn) contradict(s *Segment, side int) {
+	if c.Detail == nil {
+		return
+	}
+	for i := range c.Detail.RSTs {
+		if r := &c.Detail.RSTs[i]; r.By == int8(side) && r.Effective && !before(s.Seq, r.Seq) {
+			r.Contradicted = true
+		}
+	}
 }
 
 // goesOn takes back that a RST ended the connection, when its sender only

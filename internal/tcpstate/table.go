@@ -47,11 +47,19 @@ const (
 
 // slot is a connection in the slab, with what finds it.
 type slot struct {
-	conn Conn
-	key  flow
 	hash uint32
 	used bool
 	flip bool // the initiator is the higher end
+	conn Conn
+}
+
+// is says that a slot is of this flow.
+func (s *slot) is(f *flow) bool {
+	low, high := &s.conn.Ends[0].Endpoint, &s.conn.Ends[1].Endpoint
+	if s.flip {
+		low, high = high, low
+	}
+	return low.Addr == f.low && high.Addr == f.high && low.Port == f.lowPort && high.Port == f.highPort
 }
 
 // table finds connections. Entries are the hash in the upper half and the
@@ -80,15 +88,15 @@ func (t *table) find(f *flow, h uint32) (uint32, *slot) {
 		}
 		if uint32(e>>32) == h {
 			n := uint32(e) - 1
-			if s := t.at(n); s.key == *f {
+			if s := t.at(n); s.is(f) {
 				return n, s
 			}
 		}
 	}
 }
 
-// add gives a flow that has none a slot.
-func (t *table) add(f *flow, h uint32) (uint32, *slot) {
+// add gives a flow that has none a slot; the caller fills in its ends.
+func (t *table) add(h uint32) (uint32, *slot) {
 	if (t.live+1)*3 > len(t.entries)*2 {
 		t.grow()
 	}
@@ -106,7 +114,7 @@ func (t *table) add(f *flow, h uint32) (uint32, *slot) {
 	t.insert(h, n)
 	t.live++
 	s := t.at(n)
-	s.key, s.hash, s.used = *f, h, true
+	s.hash, s.used = h, true
 	return n, s
 }
 

@@ -59,7 +59,7 @@ func (t *Tracker) Segment(s *Segment) Step {
 	}
 	fresh := sl == nil
 	if fresh {
-		n, sl = t.begin(&key, h, s, swapped)
+		n, sl = t.begin(h, s, swapped)
 	}
 	c := &sl.conn
 	side := from(sl, swapped)
@@ -73,7 +73,7 @@ func (t *Tracker) Segment(s *Segment) Step {
 	was := c.closed
 	t.follow(c, s, side, &step)
 	if c.closed && !was {
-		t.ended.push(entry{n, c.Number, t.now + TwoMSL})
+		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
 	}
 	return step
 }
@@ -87,7 +87,7 @@ func from(s *slot, swapped bool) int {
 }
 
 // begin opens a record for a flow's first packet.
-func (t *Tracker) begin(key *flow, h uint32, s *Segment, swapped bool) (uint32, *slot) {
+func (t *Tracker) begin(h uint32, s *Segment, swapped bool) (uint32, *slot) {
 	limit := t.Limit
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -95,7 +95,7 @@ func (t *Tracker) begin(key *flow, h uint32, s *Segment, swapped bool) (uint32, 
 	if t.table.live >= limit {
 		t.evict()
 	}
-	n, sl := t.table.add(key, h)
+	n, sl := t.table.add(h)
 	t.Connections++
 	c := &sl.conn
 	*c = Conn{Number: t.Connections, First: s.Time, Last: s.Time, FirstFrame: s.Frame, Path: s.Path,
@@ -112,7 +112,7 @@ func (t *Tracker) begin(key *flow, h uint32, s *Segment, swapped bool) (uint32, 
 	}
 	c.Ends[Initiator].Endpoint, c.Ends[Responder].Endpoint = src, dst
 	if c.KnownBy == BySYN {
-		t.nascent.push(entry{n, c.Number, s.Time + TwoMSL})
+		t.nascent.push(entry{n, uint32(c.Number), s.Time + TwoMSL})
 	}
 	return n, sl
 }
@@ -149,6 +149,11 @@ func (e *End) first() uint32 { return e.isn }
 
 // finish hands a connection on and frees its record.
 func (t *Tracker) finish(n uint32, sl *slot) {
+	t.handOn(sl)
+	t.table.remove(n)
+}
+
+func (t *Tracker) handOn(sl *slot) {
 	c := &sl.conn
 	if c.closed && t.now-c.Last >= TwoMSL {
 		for i := range c.Ends {
@@ -162,7 +167,6 @@ func (t *Tracker) finish(n uint32, sl *slot) {
 		t.details = append(t.details, c.Detail)
 		c.Detail = nil
 	}
-	t.table.remove(n)
 }
 
 // Flush hands on every connection that is left, in the order of their first
@@ -178,8 +182,9 @@ func (t *Tracker) Flush() {
 		return cmp.Compare(t.table.at(a).conn.Number, t.table.at(b).conn.Number)
 	})
 	for _, n := range left {
-		t.finish(n, t.table.at(n))
+		t.handOn(t.table.at(n))
 	}
+	t.table, t.ended, t.nascent, t.hand = newTable(t.table.seed), queue{}, queue{}, 0
 }
 
 // expire hands on connections that are over for 2 MSL, and SYNs that were not
@@ -187,7 +192,7 @@ func (t *Tracker) Flush() {
 func (t *Tracker) expire() {
 	for t.ended.due(t.now) {
 		e := t.ended.pop()
-		if sl := t.table.at(e.slot); sl.used && sl.conn.Number == e.number {
+		if sl := t.table.at(e.slot); sl.used && uint32(sl.conn.Number) == e.number {
 			if sl.conn.Last+TwoMSL > t.now { // packets came since
 				t.ended.push(entry{e.slot, e.number, t.now + TwoMSL})
 				continue
@@ -198,7 +203,7 @@ func (t *Tracker) expire() {
 	for t.nascent.due(t.now) {
 		e := t.nascent.pop()
 		sl := t.table.at(e.slot)
-		if !sl.used || sl.conn.Number != e.number || sl.conn.closed || sl.conn.Ends[Responder].Packets > 0 {
+		if !sl.used || uint32(sl.conn.Number) != e.number || sl.conn.closed || sl.conn.Ends[Responder].Packets > 0 {
 			continue
 		}
 		if sl.conn.Last+TwoMSL <= t.now {
@@ -235,16 +240,21 @@ func (t *Tracker) evict() {
 
 // detail gives a connection room for what only some have.
 func (t *Tracker) detail(c *Conn) *Detail {
-	if c.Detail == nil {
-		if last := len(t.details) - 1; last >= 0 {
-			d := t.details[last]
-			t.details = t.details[:last]
-			*d = Detail{SYNTimes: d.SYNTimes[:0], RSTs: d.RSTs[:0], ICMP: d.ICMP[:0], RSTBy: d.RSTBy[:0]}
-			c.Detail = d
-		} else {
-			c.Detail = new(Detail)
+	if c.Detail != nil {
+		return c.Detail
+	}
+	if len(t.details) == 0 {
+		more := make([]Detail, 64)
+		for i := range more {
+			t.details = append(t.details, &more[i])
 		}
 	}
+	last := len(t.details) - 1
+	d := t.details[last]
+	t.details = t.details[:last]
+	d.SYNTimes, d.RSTs, d.ICMP = d.firstSYNs[:0], d.firstRSTs[:0], d.ICMP[:0]
+	d.RSTCount, d.ICMPCount, d.FirstRST = 0, 0, 0
+	c.Detail = d
 	return c.Detail
 }
 
@@ -263,39 +273,4 @@ func (t *Tracker) ICMP(e *ICMPError) *Conn {
 		d.ICMP = append(d.ICMP, *e)
 	}
 	return &sl.conn
-}
-
-// entry is a connection that is to be looked at again.
-type entry struct {
-	slot   uint32
-	number uint64
-	at     time.Duration
-}
-
-// queue is a ring of entries in the order of their times.
-type queue struct {
-	ring []entry
-	head int
-	n    int
-}
-
-func (q *queue) push(e entry) {
-	if q.n == len(q.ring) {
-		grown := make([]entry, max(64, 2*len(q.ring)))
-		for i := range q.n {
-			grown[i] = q.ring[(q.head+i)%len(q.ring)]
-		}
-		q.ring, q.head = grown, 0
-	}
-	q.ring[(q.head+q.n)&(len(q.ring)-1)] = e
-	q.n++
-}
-
-func (q *queue) due(now time.Duration) bool { return q.n > 0 && q.ring[q.head].at <= now }
-
-func (q *queue) pop() entry {
-	e := q.ring[q.head]
-	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.n--
-	return e
 }

@@ -59,6 +59,9 @@ func Details(s terminal.Style, r *conversation.Report) string {
 		if e.Strange {
 			text += fmt.Sprintf("; TTL %d is of another distance than the %s's other packets", e.TTL, e.By)
 		}
+		if e.Contradicted {
+			text += fmt.Sprintf("; the %s sent new data after it", e.By)
+		}
 		d.add("RST", text)
 	}
 	for _, e := range r.ICMP {
