@@ -71,7 +71,7 @@ type reader struct {
 
 func (a *app) readCaptures(ctx context.Context, o *readOptions, names []string) error {
 	r := &reader{app: a, o: o, style: terminal.Detect(a.stdout, terminal.Mode(o.colour), a.env), out: bufio.NewWriterSize(a.stdout, 1<<16)}
-	pass := &conversation.Reading{Wanted: o.wanted(), Limit: o.limit, Rungs: o.rungs()}
+	pass := &conversation.Reading{Wanted: o.wanted(), Limit: o.limit, Rungs: o.rungs(), Brief: !o.verbose && !o.json && o.ladder == 0}
 	if !o.summary {
 		pass.Each = r.tell
 	}

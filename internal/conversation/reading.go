@@ -28,6 +28,7 @@ type Reading struct {
 	// Rungs is how many packets of each wanted connection are kept for its
 	// ladder: the first half of them and the last half.
 	Rungs   int
+	Brief   bool                // the reports' verdicts have no words: outcome, cause and confidence only
 	Each    func(*Report) error // every wanted connection, when it is over; nil: none
 	Summary Summary
 
@@ -42,7 +43,11 @@ type Reading struct {
 // outcome is what a summary counts.
 type outcome struct {
 	outcome cause.Outcome
-	cause   cause.ID
+	cause.Finding
+}
+
+func outcomeIn(v cause.Verdict) outcome {
+	return outcome{v.Outcome, cause.Finding{Cause: v.Cause, Confidence: v.Confidence}}
 }
 
 // Start prepares a reading. The seed is for [tcpstate.NewTracker].
@@ -159,7 +164,7 @@ func (w *Wanted) byOutcome(o outcome) bool {
 		return false
 	}
 	for _, id := range w.Causes {
-		if id == o.cause {
+		if id == o.Cause {
 			return true
 		}
 	}
@@ -184,7 +189,11 @@ func (r *Reading) over(c *tcpstate.Conn) {
 		return
 	}
 	report := reportOf(c)
-	report.Verdict, report.Unjudged = judge(c)
+	if r.Brief {
+		report.Outcome, report.Finding = o.outcome, o.Finding
+	} else {
+		report.Verdict, report.Unjudged = judge(c)
+	}
 	report.Tunnel = r.decoder.Path(c.Path)
 	report.Reused = reused
 	if ladder != nil {
@@ -224,12 +233,12 @@ func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && (c.Detail == nil || c.Detail.ICMPCount == 0)
 	if !common {
 		v, _ := judge(c)
-		return outcome{v.Outcome, v.Cause}
+		return outcomeIn(v)
 	}
 	o, known := r.memo[s]
 	if !known {
 		v, _ := judge(c)
-		o = outcome{v.Outcome, v.Cause}
+		o = outcomeIn(v)
 		r.memo[s] = o
 	}
 	return o

@@ -34,10 +34,10 @@ type Summary struct {
 
 func (s *Summary) add(c *tcpstate.Conn, o outcome) {
 	s.Wanted++
-	if o.cause == "" {
+	if o.Cause == "" {
 		s.Unjudged++
 	} else {
-		s.Causes[o.cause]++
+		s.Causes[o.Cause]++
 	}
 	if o.outcome != "" && o.outcome != cause.Open {
 		s.Failed++

@@ -268,6 +268,9 @@ func (c *Conn) acknowledge(s *Segment, side int, step *Step) {
 			me.State = Established
 		}
 	}
+	if side == Initiator && me.State == SYNSent && peer.Packets == 0 {
+		me.State = Established // it had a SYN-ACK, which the capture lacks
+	}
 	if peer.hasFIN && !before(s.Ack, peer.fin+1) && !peer.finAcked {
 		peer.finAcked = true
 		peer.State = peer.State.On(ReceiveACKOfFIN)
@@ -299,7 +302,11 @@ func (c *Conn) finish(s *Segment, side int, step *Step) {
 		step.Sense = SenseLate
 		return
 	}
-	if me.State == SYNReceived || me.State == Established || me.State == CloseWait {
+	switch {
+	case me.State == CloseWait && peer.hasFIN && (s.Flags&ACK == 0 || before(s.Ack, peer.fin+1)):
+		// The other FIN had not arrived when this one left.
+		me.State = Established.On(Close).On(ReceiveFIN)
+	case me.State == SYNReceived, me.State == Established, me.State == CloseWait:
 		me.State = me.State.On(Close)
 	}
 	peer.State = peer.State.On(ReceiveFIN)
