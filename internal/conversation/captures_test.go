@@ -1,7 +1,6 @@
 package conversation
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -130,4 +129,37 @@ func differ(t *testing.T, at string, want, got any) {
 	}
 }
 
-var _ = bytes.MinRead
+// TestKernelCaptures reads what a scripted peer and Linux said to each other,
+// and compares with what connect(2) returned.
+func TestKernelCaptures(t *testing.T) {
+	dir := filepath.Join(captures(t), "kernel")
+	data, err := os.ReadFile(filepath.Join(dir, "truth.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var truth struct {
+		Cases []struct {
+			Name    string
+			Connect struct{ Outcome, Errno string }
+		}
+	}
+	if err := json.Unmarshal(data, &truth); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range truth.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			reports, _ := readFile(t, filepath.Join(dir, c.Name+".pcap"), 0)
+			if len(reports) != 1 {
+				t.Fatalf("%d connections", len(reports))
+			}
+			r := reports[0]
+			connected := r.Handshake == "complete" || r.Handshake == "simultaneous-or-split"
+			if open := c.Connect.Outcome == "open"; open != connected {
+				t.Errorf("connect(2): %s, the packets: %s", c.Connect.Outcome, r.Handshake)
+			}
+			if c.Connect.Errno != "" && string(r.Errno) != c.Connect.Errno {
+				t.Errorf("connect(2): %s, the packets: %q", c.Connect.Errno, r.Errno)
+			}
+		})
+	}
+}
