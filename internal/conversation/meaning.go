@@ -80,6 +80,9 @@ func meaning(s *tcpstate.Segment, step *tcpstate.Step, r *Rung) (text string, wa
 	case tcpstate.SenseRST:
 		return reset(step, s.TTL, who, other), true
 	case tcpstate.SenseLate:
+		if s.Len > 0 && resetBy(c, step.From) {
+			return who + " sends " + octets + " in spite of the RST in its name: perhaps it did not make that", true
+		}
 		return "late: the connection is no more", true
 	}
 	return "no ACK and no data: a segment that no stack should send", true
@@ -119,4 +122,17 @@ func reset(step *tcpstate.Step, ttl uint8, who, other string) string {
 		text += fmt.Sprintf("; its TTL %d is not that of the %s's other packets: perhaps a device between made it", ttl, who)
 	}
 	return text
+}
+
+// resetBy says that a RST in this end's name was seen, and contradicted since.
+func resetBy(c *tcpstate.Conn, end int) bool {
+	if c.Detail == nil {
+		return false
+	}
+	for i := range c.Detail.RSTs {
+		if r := &c.Detail.RSTs[i]; int(r.By) == end && r.Contradicted {
+			return true
+		}
+	}
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
 	"github.com/dialscope/dialscope/internal/conversation"
 )
@@ -30,12 +31,15 @@ func (d *details) add(label, text string) {
 	}
 }
 
+// sure is how an explanation begins that is not certain.
+var sure = map[cause.Confidence]string{cause.Likely: "Probably: ", cause.Possible: "Possibly: "}
+
 // Details is what a line has no room for: the explanation, who and what to do,
 // options, resets, ICMP errors.
 func Details(s terminal.Style, r *conversation.Report) string {
 	d := &details{style: s}
 	if r.Explanation != "" {
-		d.add("what", r.Explanation)
+		d.add("what", sure[r.Confidence]+r.Explanation)
 	}
 	d.add("not known", r.Unjudged)
 	for _, a := range r.Alternatives {

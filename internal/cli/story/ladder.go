@@ -29,7 +29,11 @@ func Ladder(s terminal.Style, r *conversation.Report) string {
 	margin := strings.Repeat(" ", timeWidth+2)
 	left, right := "initiator "+r.Initiator.String(), "responder "+r.Responder.String()
 	gap := max(2, stateWidth+arrow+4-terminal.Columns(left))
-	b.WriteString(margin + s.Bold(left) + strings.Repeat(" ", gap) + s.Bold(right) + "\n")
+	if timeWidth+2+terminal.Columns(left)+gap+terminal.Columns(right) > width {
+		b.WriteString(margin + s.Bold(left) + "\n" + strings.Repeat(" ", max(timeWidth+2, width-terminal.Columns(right))) + s.Bold(right) + "\n")
+	} else {
+		b.WriteString(margin + s.Bold(left) + strings.Repeat(" ", gap) + s.Bold(right) + "\n")
+	}
 	inferred := false
 	for _, g := range r.Ladder {
 		if g.Frame == 0 {
@@ -60,7 +64,9 @@ func Ladder(s terminal.Style, r *conversation.Report) string {
 		}
 	}
 	if inferred {
-		b.WriteString(margin + s.Dim("~ the packet that leads there was seen, its arrival was not (yet) confirmed") + "\n")
+		for _, line := range terminal.Wrap("~ the packet that leads there was seen, its arrival was not (yet) confirmed", width-timeWidth-2) {
+			b.WriteString(margin + s.Dim(line) + "\n")
+		}
 	}
 	return b.String()
 }
