@@ -105,12 +105,16 @@ func TestExplainContract(t *testing.T) {
 		if v.Confidence == Certain && len(v.Alternatives) > 0 {
 			t.Fatalf("certain beside %v", v.Alternatives)
 		}
-		seen := map[ID]bool{v.Cause: true}
+		type reading struct {
+			cause   ID
+			culprit Culprit
+		}
+		seen := map[reading]bool{{v.Cause, v.Culprit}: true}
 		for _, a := range v.Alternatives {
-			if seen[a.Cause] {
-				t.Fatalf("%s is named twice", a.Cause)
+			if seen[reading{a.Cause, a.Culprit}] || a.Cause == v.Cause && v.Cause != SomeAddressesDead {
+				t.Fatalf("%s by %v is named twice", a.Cause, a.Culprit)
 			}
-			seen[a.Cause] = true
+			seen[reading{a.Cause, a.Culprit}] = true
 			if a.Confidence.rank() < v.Confidence.rank() {
 				t.Fatalf("the alternative %s is %s, the verdict %s", a.Cause, a.Confidence, v.Confidence)
 			}

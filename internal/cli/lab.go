@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,13 +21,13 @@ func (a *app) labCommand() *cobra.Command {
 A scenario is named by its name, by its cause, or by a shell pattern ('icmp-*'); all names every one.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("lab has no command %q: write lab list, show, run, shell, matrix or table", clip(args[0]))
+				return usagef("lab has no command %q: write lab list, show, run, shell, capture, matrix or table", clip(args[0]))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.labListCommand(), a.labShowCommand(), a.labRunCommand(), a.labShellCommand(), a.labMatrixCommand(), a.labLimitedCommand())
+	cmd.AddCommand(a.labListCommand(), a.labShowCommand(), a.labRunCommand(), a.labShellCommand(), a.labCaptureCommand(), a.labMatrixCommand(), a.labTableCommand(), a.labLimitedCommand())
 	return cmd
 }
 
@@ -62,12 +60,6 @@ func oneScenario(cmd *cobra.Command, args []string) error {
 		return usagef("%s needs a scenario's name: dialscope lab list shows them", cmd.CommandPath())
 	}
 	return nil
-}
-
-// itself starts this program again.
-func itself(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, programPath(), args...)
-	return cmd
 }
 
 // inside says whether the rest of a command is to be carried out here. Where

@@ -90,7 +90,7 @@ func (a *app) labRun(cmd *cobra.Command, jobs []lab.Job, asJSON bool) error {
 // labAll runs jobs and keeps the line of progress.
 func (a *app) labAll(cmd *cobra.Command, jobs []lab.Job, done func(*lab.Result)) []*lab.Result {
 	line, finished := a.labLine(), 0
-	results := lab.RunAll(cmd.Context(), jobs, itself, func(r *lab.Result) {
+	results := lab.RunAll(cmd.Context(), jobs, lab.Itself, func(r *lab.Result) {
 		finished++
 		line("")
 		if done != nil {

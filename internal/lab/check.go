@@ -139,6 +139,15 @@ func (f *Fault) check(s *Scenario) error {
 	if f.Route != nil {
 		note("route", f.Route.On, func() error { return f.Route.check() })
 	}
+	if f.Rule != nil {
+		note("rule", f.Rule.On, func() error {
+			switch f.Rule.Kind {
+			case "unreachable", "prohibit", "blackhole":
+				return nil
+			}
+			return at("kind", "%q: write unreachable, prohibit or blackhole", f.Rule.Kind)
+		})
+	}
 	if f.Link != nil {
 		note("link", f.Link.On, func() error { return s.Plan.checkInterface(f.Link.On, f.Link.Interface) })
 	}
@@ -184,7 +193,7 @@ func (f *Fault) check(s *Scenario) error {
 		note("conntrack", f.Conntrack.On, fine)
 	}
 	if len(set) != 1 {
-		return at("", "a fault is exactly one of address, connect, conntrack, firewall, link, neighbour, route, synproxy, sysctl; here are %d", len(set))
+		return at("", "a fault is exactly one of address, connect, conntrack, firewall, link, neighbour, route, rule, synproxy, sysctl; here are %d", len(set))
 	}
 	return err
 }

@@ -24,6 +24,8 @@ func (st *Stand) break1(ctx context.Context, f *Fault) error {
 		return err
 	case f.Route != nil:
 		return f.Route.apply(st.hosts[f.Route.On])
+	case f.Rule != nil:
+		return st.hosts[f.Rule.On].RejectPort(f.Rule.Port, rejectKinds[f.Rule.Kind])
 	case f.Link != nil:
 		return st.hosts[f.Link.On].SetLink(f.Link.Interface, false)
 	case f.Address != nil:
@@ -44,22 +46,20 @@ func (st *Stand) break1(ctx context.Context, f *Fault) error {
 	return fmt.Errorf("no fault")
 }
 
+var rejectKinds = map[string]netns.RouteKind{
+	"unreachable": netns.Unreachable, "prohibit": netns.Prohibit, "blackhole": netns.Blackhole, "throw": netns.Throw,
+}
+
 func (r *RouteFault) apply(h *netns.Host) error {
 	to, err := prefix(r.To)
 	if err != nil {
 		return err
 	}
-	switch r.Kind {
-	case "delete":
+	if kind, rejects := rejectKinds[r.Kind]; rejects {
+		return h.RejectRoute(to, kind)
+	}
+	if r.Kind == "delete" {
 		return h.DelRoute(to)
-	case "unreachable":
-		return h.RejectRoute(to, netns.Unreachable)
-	case "prohibit":
-		return h.RejectRoute(to, netns.Prohibit)
-	case "blackhole":
-		return h.RejectRoute(to, netns.Blackhole)
-	case "throw":
-		return h.RejectRoute(to, netns.Throw)
 	}
 	if r.Via == "" {
 		return h.AddLinkRoute(to, r.Dev)
@@ -72,15 +72,12 @@ func (r *RouteFault) apply(h *netns.Host) error {
 }
 
 // apply makes the host track connections, which translation of addresses
-// does, and bounds the table.
+// does, and fills the table: its limit is one for all network namespaces.
 func (f *ConntrackFault) apply(h *netns.Host) error {
 	if _, err := h.Firewall(netns.Rule{
 		Hook: netns.Postrouting, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Masquerade(),
 	}); err != nil {
 		return err
 	}
-	if err := h.Sysctl("net.netfilter.nf_conntrack_max", fmt.Sprint(f.Max)); err != nil {
-		return fmt.Errorf("this kernel has one nf_conntrack_max for all network namespaces: %w", err)
-	}
-	return nil
+	return h.FillConntrack()
 }

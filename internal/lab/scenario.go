@@ -77,6 +77,7 @@ type Fault struct {
 	Firewall  *FirewallFault  `yaml:"firewall"`
 	SYNProxy  *SYNProxyFault  `yaml:"synproxy"`
 	Route     *RouteFault     `yaml:"route"`
+	Rule      *RuleFault      `yaml:"rule"`
 	Link      *LinkFault      `yaml:"link"`
 	Address   *AddressFault   `yaml:"address"`
 	Neighbour *NeighbourFault `yaml:"neighbour"`
@@ -122,6 +123,13 @@ type RouteFault struct {
 	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole, throw, delete; empty: via or dev
 }
 
+// RuleFault adds a routing rule that refuses TCP packets to a port.
+type RuleFault struct {
+	On   string `yaml:"on"`
+	Port uint16 `yaml:"port"`
+	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole
+}
+
 // LinkFault switches an interface off, or takes its carrier away by switching
 // off the other end.
 type LinkFault struct {
@@ -163,10 +171,9 @@ type ConnectFault struct {
 	Abandon bool `yaml:"abandon"`
 }
 
-// ConntrackFault makes a host track connections and bounds its table.
+// ConntrackFault makes a host track connections and fills its table.
 type ConntrackFault struct {
-	On  string `yaml:"on"`
-	Max int    `yaml:"max"`
+	On string `yaml:"on"`
 }
 
 // Peer is the other end of a TUN device, played from a script (docs/peer.md):

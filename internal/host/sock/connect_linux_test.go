@@ -299,6 +299,26 @@ func TestContextsDeadlineWhileWaiting(t *testing.T) {
 	}
 }
 
+// A context that carries the attempt's own deadline, as a dial's does while its
+// name is resolved, does not make the deadline the context's.
+func TestDeadlineInTheContextToo(t *testing.T) {
+	to, _, _ := silentPort(t)
+	const limit = 20 * time.Millisecond
+	for range 10 { // either timer may be first
+		c := towards(to)
+		c.Deadline, c.Limit = time.Now().Add(limit), limit
+		ctx, cancel := context.WithDeadline(t.Context(), c.Deadline)
+		_, r, err := connectWith(ctx, c, nil)
+		cancel()
+		if !errors.Is(err, ErrExpired) {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(&evidence.Expired{Limit: limit, Scope: "dial"}, last[*evidence.Expired](t, r)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 // golang.org/issue/16523: the context ends in the moment in which the handshake
 // does. There is no connection, and no descriptor.
 func TestCancelledAsItConnects(t *testing.T) {

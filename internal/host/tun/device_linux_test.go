@@ -1,6 +1,7 @@
 package tun_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"net"
 	"net/netip"
@@ -13,16 +14,13 @@ import (
 	"github.com/dialscope/dialscope/internal/host/netns"
 	"github.com/dialscope/dialscope/internal/host/tun"
 	"github.com/dialscope/dialscope/internal/testmain"
-	"github.com/dialscope/dialscope/internal/wire"
 )
 
 // device makes a host with a TUN interface that is down.
 func device(t *testing.T) (*netns.Host, *tun.Device) {
 	t.Helper()
 	testmain.Need(t, "netns")
-	if err := tun.Supported(); err != nil {
-		t.Skip(err)
-	}
+	testmain.Check(t, "netns", tun.Supported())
 	n, err := netns.New()
 	if err != nil {
 		t.Fatal(err)
@@ -110,16 +108,14 @@ func TestReadGivesPackets(t *testing.T) {
 // Up.
 func TestWriteArrives(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ network, own, peer string }{
-		{"192.0.2.2/24", "192.0.2.2", "192.0.2.1"},
-		{"2001:db8::2/64", "2001:db8::2", "2001:db8::1"},
+	for _, c := range []struct{ network, peer, datagram string }{ // "hello" from port 53 to port 5353
+		{"192.0.2.2/24", "192.0.2.1",
+			"45000021000000004011f6c8c0000201c0000202003514e9000d22e068656c6c6f"},
+		{"2001:db8::2/64", "2001:db8::1",
+			"60000000000d114020010db800000000000000000000000120010db8000000000000000000000002003514e9000d4b6f68656c6c6f"},
 	} {
 		h, d := device(t)
-		datagram := wire.Packet{
-			IP:        wire.IP{Src: netip.MustParseAddr(c.peer), Dst: netip.MustParseAddr(c.own), TTL: 64},
-			Transport: &wire.Datagram{SrcPort: 53, DstPort: 5353, Payload: []byte("hello")},
-		}
-		b, err := datagram.Marshal()
+		b, err := hex.DecodeString(c.datagram)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ type kernel struct {
 	t     *testing.T
 	pipe  net.Conn
 	began time.Time
+	mu    sync.Mutex // protects got
 	got   []delivery
 	seen  int // of got
 	stop  context.CancelFunc
@@ -58,7 +60,9 @@ func rehearse(t *testing.T, text string, act func(*kernel)) (transcript *peer.Tr
 				if err != nil {
 					return
 				}
+				k.mu.Lock()
 				k.got = append(k.got, delivery{time.Since(k.began), append([]byte(nil), b[:n]...)})
+				k.mu.Unlock()
 			}
 		}()
 		go func() {
@@ -94,19 +98,28 @@ func (k *kernel) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// next returns the oldest packet from the peer that was not looked at, and
-// when it came.
+// take returns the oldest packet from the peer that was not looked at.
+func (k *kernel) take() (d delivery, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.seen == len(k.got) {
+		return d, false
+	}
+	k.seen++
+	return k.got[k.seen-1], true
+}
+
+// next waits for the next packet from the peer, and tells when it came.
 func (k *kernel) next() (*wire.Packet, time.Duration) {
 	k.t.Helper()
 	synctest.Wait()
-	if k.seen == len(k.got) {
+	d, ok := k.take()
+	if !ok {
 		k.pass(errorDelay)
+		if d, ok = k.take(); !ok {
+			k.t.Fatal("the peer sent nothing more")
+		}
 	}
-	if k.seen == len(k.got) {
-		k.t.Fatal("the peer sent nothing more")
-	}
-	d := k.got[k.seen]
-	k.seen++
 	p, err := wire.Parse(d.raw)
 	if err != nil {
 		k.t.Fatalf("%x: %v", d.raw, err)
@@ -118,8 +131,8 @@ func (k *kernel) next() (*wire.Packet, time.Duration) {
 func (k *kernel) quiet() {
 	k.t.Helper()
 	k.pass(errorDelay)
-	for ; k.seen < len(k.got); k.seen++ {
-		k.t.Errorf("unwanted: %s", wire.Summary(k.got[k.seen].raw))
+	for d, more := k.take(); more; d, more = k.take() {
+		k.t.Errorf("unwanted: %s", wire.Summary(d.raw))
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 // An ICMP error between the end of the handshake and the question for SO_ERROR
 // makes an open connection look failed: getsockopt(SO_ERROR) takes sk_err_soft
-// where there is no sk_err (net/core/sock.c, sk_getsockopt). The next segment
-// that the peer acknowledges would clear it (tcp_ack).
+// where there is no sk_err (net/core/sock.c, sk_getsockopt). The peer's next
+// acknowledgement would clear it (tcp_ack).
 func TestSoftErrorLooksLikeAFailedConnect(t *testing.T) {
 	t.Parallel()
 	s := perform(t, host+`
@@ -18,7 +18,7 @@ func TestSoftErrorLooksLikeAFailedConnect(t *testing.T) {
 		send SYN+ACK mss 1460
 		expect ACK
 		send icmp host-unreachable
-		send icmp echo-request         # its answer shows that the error was dealt with
+		send icmp echo-request data "ping"   # its answer shows that the error was dealt with
 		expect icmp echo-reply
 		end`)
 	var fd int

@@ -1,11 +1,11 @@
 //go:build !linux
 
-package cli
+package lab
 
 import "os"
 
-// programPath is the path to this program.
-func programPath() string {
+// self is the path to this program.
+func self() string {
 	path, err := os.Executable()
 	if err != nil {
 		return os.Args[0]
