@@ -13,13 +13,14 @@ import (
 
 // writeCapture makes a capture of short connections, 7 or 8 packets each, a
 // thousand under way at any time: most are opened, exchange a request and an
-// answer, and are closed; one in ten is refused, one in twenty is silent.
-func writeCapture(name string, packets int) (connections int, err error) {
+// answer, and are closed; one in ten is refused, one in twenty is silent. Gap
+// is the time from one packet to the next.
+func writeCapture(name string, packets int, gap time.Duration) (connections int, err error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return 0, err
 	}
-	w := &captureWriter{out: bufio.NewWriterSize(f, 1<<20), at: time.Unix(1700000000, 0)}
+	w := &captureWriter{out: bufio.NewWriterSize(f, 1<<20), at: time.Unix(1700000000, 0), gap: gap}
 	w.header()
 	rng := rand.New(rand.NewPCG(1, 2))
 	var open []*talk
@@ -47,6 +48,7 @@ func writeCapture(name string, packets int) (connections int, err error) {
 type captureWriter struct {
 	out     *bufio.Writer
 	at      time.Time
+	gap     time.Duration
 	written int
 	buf     []byte
 }
@@ -64,7 +66,7 @@ func (w *captureWriter) header() {
 var ethernetHeader = []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0}
 
 func (w *captureWriter) packet(p *wire.Packet) {
-	w.at = w.at.Add(3 * time.Microsecond)
+	w.at = w.at.Add(w.gap)
 	w.buf = append(append(w.buf[:0], make([]byte, 16)...), ethernetHeader...)
 	b, err := p.Append(w.buf)
 	if err != nil {

@@ -59,25 +59,35 @@ func read(args []string) error {
 		}
 		return err != nil
 	})
-	for _, size := range []int{*small, *packets} {
-		name := filepath.Join(dir, fmt.Sprintf("%d.pcap", size))
-		connections, err := writeCapture(name, size)
+	for _, c := range []struct {
+		packets int
+		gap     time.Duration
+		all     bool
+	}{
+		{*small, 3 * time.Microsecond, true},
+		{*packets, 3 * time.Microsecond, false}, // seconds: no connection is over for 2 MSL before the end
+		{*packets, time.Millisecond, false},     // an hour: memory is that of the connections open at a time
+		{2 * *packets, time.Millisecond, false}, // two hours: it is the same
+	} {
+		name := filepath.Join(dir, "capture.pcap")
+		connections, err := writeCapture(name, c.packets, c.gap)
 		if err != nil {
 			return err
 		}
-		if err := compare(contestants, name, size, connections, *rounds, size == *small); err != nil {
+		fmt.Printf("\n%d packets, %d connections, in %v of capture\n", c.packets, connections, (time.Duration(c.packets) * c.gap).Round(time.Millisecond))
+		if err := compare(contestants, name, c.packets, *rounds, c.all); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func compare(contestants []reader, file string, packets, connections, rounds int, small bool) error {
+func compare(contestants []reader, file string, packets, rounds int, small bool) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%d packets, %d connections, %d MB; %d rounds, one core each, %s\n", packets, connections, info.Size()>>20, rounds, runtime.Version())
+	fmt.Printf("%d MB; %d rounds, interleaved; GOMAXPROCS=1; %s\n", info.Size()>>20, rounds, runtime.Version())
 	runs := make([][]reading, len(contestants))
 	for round := range rounds {
 		for _, i := range order(len(contestants), round) {
