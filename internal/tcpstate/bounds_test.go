@@ -246,12 +246,11 @@ func TestQueue(t *testing.T) {
 
 func TestAddr(t *testing.T) {
 	for _, b := range [][]byte{{192, 0, 2, 1}, append(make([]byte, 15), 1), {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}} {
-		a := Addr6(append(make([]byte, 16-len(b)%16), b...)[:16])
+		read := Addr6
 		if len(b) == 4 {
-			a = Addr4(b)
-		} else {
-			a = Addr6(b)
+			read = Addr4
 		}
+		a := read(b)
 		if AddrFrom(a.Netip()) != a || a.Is4() != (len(b) == 4) {
 			t.Errorf("% x: %v, is4 %v", b, a.Netip(), a.Is4())
 		}
