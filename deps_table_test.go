@@ -44,7 +44,7 @@ var table = map[string]room{
 		imports: `std syscall os/exec . evidence cause internal/host/netns internal/host/tun internal/lab/peer
 			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
-		tests: `internal/cli`},
+		tests: `internal/cli internal/conversation`},
 
 	"internal/conversation": {layer: useCase,
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,

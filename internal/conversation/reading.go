@@ -206,7 +206,8 @@ func (r *Reading) over(c *tcpstate.Conn) {
 // in the common cases.
 type signature struct {
 	handshake    tcpstate.Handshake
-	first        tcpstate.EndedBy
+	ended, byRST bool
+	by           int8
 	four         bool
 	resent       uint8 // none, once, more often
 	late         bool
@@ -220,9 +221,9 @@ type signature struct {
 // judged once.
 func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
-	s := signature{handshake: c.Handshake(), first: c.FirstEnd, four: to.Addr.Is4(), fin: from.SentFIN(),
+	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
 		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
-		quiet: firstMoments(c) != nil, vanished: from.Unanswered >= 3, closedWindow: to.Window == 0 && to.ZeroWindows > 0}
+		quiet: endedUnused(c), vanished: from.Unanswered >= 3, closedWindow: to.Window == 0 && to.ZeroWindows > 0}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
 	if rst := endingRST(c); rst != nil {

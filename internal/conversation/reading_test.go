@@ -54,7 +54,7 @@ var stories = []struct {
 	{"no route", "0 > S 0\n0.1 ! icmp 3 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.RouterNoRoute, cause.Certain},
 	{"lost", testcapture.Lost, cause.Open, cause.PacketLoss, cause.Likely},
 	{"accepted, then reset", testcapture.AcceptedThenReset, cause.Reset, cause.AcceptedThenReset, cause.Likely},
-	{"accepted, then closed", testcapture.AcceptedThenClosed, cause.Closed, cause.AcceptedThenClosed, cause.Certain},
+	{"accepted, then closed", testcapture.AcceptedThenClosed, cause.Closed, cause.AcceptedThenClosed, cause.Likely},
 	{"forged reset", testcapture.ForgedReset, cause.Reset, cause.PathFirewallReset, cause.Likely},
 	{"reset after data", `
 0 > S 0
@@ -84,7 +84,9 @@ var stories = []struct {
 0 > S 0
 0.1 < S. 0 ack 1
 1 > S 0
-1.1 < S. 0 ack 1`, cause.Timeout, cause.ReplyLost, cause.Likely},
+1.1 < S. 0 ack 1`, cause.Timeout, cause.ReplyLost, cause.Possible},
+	{"too few hops allowed", "0 > S 0 ttl 3\n0.1 ! icmp 11 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.HopLimitTooSmall, cause.Likely},
+	{"a loop", "0 > S 0\n0.1 ! icmp 11 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.RoutingLoop, cause.Likely},
 	{"an older connection answers", `
 0 > S 0
 0.1 < . 70 ack 4000`, cause.Timeout, cause.StaleConnection, cause.Possible},

@@ -58,6 +58,13 @@ func evidenceOf(c *tcpstate.Conn) *evidence.Dial {
 	var log evidence.Log
 	add := func(at time.Duration, f evidence.Fact) { log.Add(at, FromPackets, f) }
 	add(0, &evidence.LocalAddr{Addr: from.AddrPort()})
+	if ttl := smallTTL(from); ttl > 0 {
+		name := "IP_TTL"
+		if remote.Addr().Is6() {
+			name = "IPV6_UNICAST_HOPS"
+		}
+		add(0, &evidence.Call{Call: "setsockopt", Arg: fmt.Sprintf("%s=%d", name, ttl)})
+	}
 	add(0, &evidence.Connect{Remote: remote, Errno: "EINPROGRESS"})
 	info := &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: from.SYNs - min(max(c.Distinct, 1), from.SYNs)}
 	switch c.Handshake() {
@@ -89,21 +96,30 @@ func evidenceOf(c *tcpstate.Conn) *evidence.Dial {
 		Attempts: []evidence.Attempt{{Remote: remote, Took: took, Log: log}}}
 }
 
+// smallTTL is a TTL that no system begins with (64, 128 and 255 do, 32 did) and
+// that is further from all of those than paths are long; 0: it is not small.
+func smallTTL(e *tcpstate.End) int {
+	if ttls := e.TTL(); len(ttls) > 0 && ttls[0] <= 16 {
+		return int(ttls[0])
+	}
+	return 0
+}
+
 // firstMoments is what the responder did with a fresh connection, when that is
 // all that ever happened on it.
 func firstMoments(c *tcpstate.Conn) *evidence.FirstMoments {
-	to := &c.Ends[tcpstate.Responder]
-	if c.Ends[tcpstate.Initiator].Bytes > uint64(c.SYN.Data) || to.Bytes > 0 || !c.FirstEnd.Seen || c.FirstEnd.By != tcpstate.Responder {
+	if !endedUnused(c) {
 		return nil
 	}
-	if c.Last-c.SYNACKAt > settled && c.FirstEnd.RST {
-		return nil
+	return &evidence.FirstMoments{Reset: c.FirstEnd.RST, FIN: !c.FirstEnd.RST, Watched: max(c.FirstEnd.At-c.SYNACKAt, 0)}
+}
+
+// endedUnused says that the responder ended a connection on which no data went.
+func endedUnused(c *tcpstate.Conn) bool {
+	if c.Ends[tcpstate.Initiator].Bytes > uint64(c.SYN.Data) || c.Ends[tcpstate.Responder].Bytes > 0 {
+		return false
 	}
-	m := &evidence.FirstMoments{Reset: c.FirstEnd.RST, FIN: !c.FirstEnd.RST}
-	if c.Detail != nil && m.Reset {
-		m.Watched = max(c.Detail.FirstRST-c.SYNACKAt, 0)
-	}
-	return m
+	return c.FirstEnd.Seen && c.FirstEnd.By == tcpstate.Responder && (!c.FirstEnd.RST || c.FirstEnd.At-c.SYNACKAt <= settled)
 }
 
 func refusedAt(c *tcpstate.Conn) time.Duration {
@@ -145,7 +161,13 @@ func judgeUnacked(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		}
 	}
 	if c.Ends[tcpstate.Initiator].SYNs > 1 || c.Ends[tcpstate.Responder].SYNACKs > 1 {
-		return reading(c, cause.Timeout, "", cause.ReplyLost, cause.Path, cause.Likely, nil), ""
+		// Lost behind the capture, or thrown away by the initiator's own host.
+		v := reading(c, cause.Timeout, "", cause.ReplyLost, cause.Path, cause.Possible, nil)
+		here := cause.Culprit{Kind: cause.Local, Address: c.Ends[tcpstate.Initiator].Addr.Netip()}
+		for _, id := range []cause.ID{cause.LocalFirewallInput, cause.ReversePathFilter, cause.ReplyMalformed} {
+			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: id, Confidence: cause.Possible, Culprit: here})
+		}
+		return v, ""
 	}
 	return v, "the capture ends, or lacks packets, before the SYN-ACK was acknowledged"
 }

@@ -116,6 +116,7 @@ type EndedBy struct {
 	Seen bool
 	By   int8 // Initiator or Responder
 	RST  bool // false: FIN
+	At   time.Duration
 }
 
 // RSTSeen is one RST.

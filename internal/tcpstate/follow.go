@@ -296,7 +296,7 @@ func (c *Conn) finish(s *Segment, side int, step *Step) {
 		step.Sense = SenseFINLast
 	}
 	if !c.FirstEnd.Seen {
-		c.FirstEnd = EndedBy{Seen: true, By: int8(side)}
+		c.FirstEnd = EndedBy{Seen: true, By: int8(side), At: s.Time}
 	}
 	if c.settled >= 0 {
 		step.Sense = SenseLate

@@ -29,7 +29,7 @@ func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 		c.Refused = true
 	}
 	if !c.FirstEnd.Seen {
-		c.FirstEnd = EndedBy{Seen: true, By: int8(side), RST: true}
+		c.FirstEnd = EndedBy{Seen: true, By: int8(side), RST: true, At: s.Time}
 	}
 	c.resetDone = true
 	if c.rejected = seen.Reason == RSTUnacceptable; c.rejected {
