@@ -7,6 +7,7 @@ var table = map[string]room{
 	"cause":             {layer: core, imports: `pure evidence`},
 	"internal/wire":     {layer: core, imports: `pure`},
 	"internal/tcpstate": {layer: core, imports: `pure`},
+	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire`},
 
 	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
 
@@ -23,6 +24,8 @@ var table = map[string]room{
 		imports: `std syscall os/exec internal/host/sys
 			github.com/google/nftables github.com/google/nftables/expr
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
+
+	"internal/host/pcapfile": {layer: adapter, imports: `std`},
 
 	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
@@ -43,21 +46,29 @@ var table = map[string]room{
 		imports: `std syscall os/exec . evidence cause internal/host/netns internal/host/tun internal/lab/peer
 			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
-		tests: `internal/cli`},
+		tests: `internal/cli internal/conversation`},
+
+	"internal/conversation": {layer: useCase,
+		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
+		tests:   `internal/testcapture`},
 
 	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
 	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
 	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/story": {layer: part,
+		imports: `std cause internal/conversation internal/cli/terminal`,
+		tests:   `internal/frame internal/testcapture`},
 	"internal/cli": {layer: delivery,
 		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/target internal/cli/terminal github.com/spf13/cobra github.com/spf13/pflag`,
-		tests: `golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
+			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile github.com/spf13/cobra github.com/spf13/pflag`,
+		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
-	"internal/cli/genman": {layer: tool, imports: `std internal/cli`, tests: `cause`},
-	"internal/testmain":   {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
-	"internal/bench":      {layer: tool, imports: `std syscall os/exec . internal/host/netns`},
-	"scripts/testreport":  {layer: tool, imports: `std`},
+	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},
+	"internal/testmain":    {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
+	"internal/bench":       {layer: tool, imports: `std syscall os/exec . internal/host/netns internal/wire`},
+	"internal/testcapture": {layer: tool, imports: `std internal/wire internal/host/pcapfile`},
+	"scripts/testreport":   {layer: tool, imports: `std`},
 }

@@ -14,6 +14,7 @@ import (
 )
 
 const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-quick]
+       scripts/bench read [-rounds N] [-packets N] [-small N]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
       at once; what 100,000 dials leave behind; the binary beside nc and curl
@@ -28,6 +29,8 @@ func main() {
 	switch name, args := os.Args[1], os.Args[2:]; name {
 	case "dial":
 		err = orchestrate(args)
+	case "read":
+		err = read(args)
 	case "client": // in the client's namespace, started by dial
 		err = client(args)
 	case "serve": // in the server's namespace, started by dial

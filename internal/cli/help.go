@@ -24,6 +24,7 @@ var examples = []struct{ command, text string }{
 	{"dialscope --until-open --for 60s db:5432 && ./migrate", "wait for a service"},
 	{"dialscope --count 100 --interval 100ms db:5432", "loss, and how long answers take"},
 	{"dialscope --network udp 192.0.2.53:53", "a UDP service"},
+	{"dialscope read capture.pcap", "the story of every connection in captured packets"},
 	{"dialscope --explain port-closed", "the page of a cause, or of an errno"},
 }
 

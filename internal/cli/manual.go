@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -43,6 +44,10 @@ func NewManual() Manual {
 			continue
 		}
 		text := c.Short + "."
+		if c.Name() == "read" {
+			text += " " + strings.ReplaceAll(c.Long, "\n\n", " ")
+			m.Options = append(m.Options, Chapter{"Of dialscope read", optionItems(c, "")})
+		}
 		for _, o := range optionItems(c, "") {
 			if c.Name() == "version" || c.Name() == "doctor" {
 				text += fmt.Sprintf(" %s: %s.", o.Name, o.Text)

@@ -63,6 +63,7 @@ func TestScript(t *testing.T) {
 			"nameserver": nameserverCommand,
 			"asked":      askedCommand,
 			"longline":   longLineCommand,
+			"capture":    captureCommand,
 			"status":     statusCommand,
 			"json":       jsonCommand,
 		},

@@ -1,0 +1,114 @@
+package story
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/internal/conversation"
+)
+
+// Summary sums up a reading: causes, handshake times, and what was not
+// understood. Title gives a cause's line in the catalogue.
+func Summary(s terminal.Style, sum *conversation.Summary, title func(cause.ID) string) string {
+	var b strings.Builder
+	line := func(format string, args ...any) {
+		b.WriteString(terminal.Printable(s.Text(fmt.Sprintf(format, args...))) + "\n")
+	}
+	line("%s, %s, %s to TCP; %s%s", count(sum.Wanted, "connection"), count(sum.Frames, "frame"), count(sum.Segments, "of them belongs", "of them belong"),
+		cause.Duration(sum.Last-sum.First), wantedOf(sum))
+	if len(sum.Causes) > 0 || sum.Unjudged > 0 {
+		b.WriteString("\n" + s.Bold("Causes") + "\n")
+		ids := slices.SortedFunc(maps.Keys(sum.Causes), func(a, b cause.ID) int {
+			return cmp.Or(cmp.Compare(sum.Causes[b], sum.Causes[a]), cmp.Compare(a, b))
+		})
+		for _, id := range ids {
+			line("  %8d  %-22s %s", sum.Causes[id], id, title(id))
+		}
+		if sum.Unjudged > 0 {
+			line("  %8d  %-22s %s", sum.Unjudged, "-", "the packets do not tell")
+		}
+	}
+	table(&b, s, "Handshakes", sum.Handshakes)
+	table(&b, s, "Endings", sum.Endings)
+	histogram(&b, s, &sum.RTT)
+	if len(sum.Skipped) > 0 {
+		b.WriteString("\n" + s.Bold("Frames without TCP") + "\n")
+		for _, skip := range sum.Skipped {
+			mark := "not understood: "
+			if skip.Other {
+				mark = ""
+			}
+			line("  %8d  %s%s", skip.Frames, mark, skip.What)
+		}
+	}
+	if sum.GivenUp > 0 {
+		b.WriteByte('\n')
+		line("%s not followed to the end for want of room; what came of them later counts as others.", count(sum.GivenUp, "connection was", "connections were"))
+	}
+	if sum.Dropped > 0 {
+		b.WriteByte('\n')
+		line("The capturing system says that it lost %s: what seems to be missing may only be missing in the capture.", count(sum.Dropped, "packet"))
+	}
+	if sum.StrayICMP > 0 {
+		b.WriteByte('\n')
+		line("%s about connections that are not in the capture.", count(sum.StrayICMP, "ICMP error"))
+	}
+	return b.String()
+}
+
+func wantedOf(sum *conversation.Summary) string {
+	if sum.Wanted == sum.Connections {
+		return ""
+	}
+	return fmt.Sprintf("; %d connections in all", sum.Connections)
+}
+
+func count(n uint64, words ...string) string {
+	word := words[0]
+	if n != 1 {
+		word += "s"
+		if len(words) > 1 {
+			word = words[1]
+		}
+	}
+	return fmt.Sprintf("%d %s", n, word)
+}
+
+func table(b *strings.Builder, s terminal.Style, heading string, counts map[string]uint64) {
+	if len(counts) == 0 {
+		return
+	}
+	b.WriteString("\n" + s.Bold(heading) + "\n")
+	names := slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
+		return cmp.Or(cmp.Compare(counts[y], counts[x]), cmp.Compare(x, y))
+	})
+	for _, name := range names {
+		fmt.Fprintf(b, "  %8d  %s\n", counts[name], name)
+	}
+}
+
+// histogram shows how long handshakes took.
+func histogram(b *strings.Builder, s terminal.Style, h *conversation.Histogram) {
+	if h.N == 0 {
+		return
+	}
+	b.WriteString("\n" + s.Bold("SYN to SYN,ACK") + "\n")
+	b.WriteString(s.Text(fmt.Sprintf("  %s: least %s, median %s, 99 of 100 below %s, most %s\n", count(h.N, "handshake"),
+		cause.Duration(h.Min), cause.Duration(h.Quantile(0.5)), cause.Duration(h.Quantile(0.99)), cause.Duration(h.Max))))
+	bars := h.Bars()
+	var most uint64
+	for _, bar := range bars {
+		most = max(most, bar.N)
+	}
+	const widest = 40
+	for _, bar := range bars {
+		length := int((bar.N*widest + most - 1) / most)
+		fmt.Fprintf(b, "  %s %s %s\n", terminal.PadLeft(s.Text("< "+cause.Duration(bar.To)), 10), terminal.PadLeft(fmt.Sprint(bar.N), 8),
+			strings.Repeat(s.Pick("█", "#"), length))
+	}
+}

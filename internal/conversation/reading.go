@@ -1,0 +1,246 @@
+package conversation
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/frame"
+	"github.com/dialscope/dialscope/internal/host/pcapfile"
+	"github.com/dialscope/dialscope/internal/tcpstate"
+)
+
+// Wanted says which connections are reported; the zero value: all.
+type Wanted struct {
+	Failed bool // only those whose initiator did not get what it asked for
+	Causes []cause.ID
+	Host   []netip.Prefix // one end is in one of these
+	Port   []uint16       // one end has one of these
+	Number uint64         // this one alone; 0: any
+}
+
+// Reading is one pass over captures.
+type Reading struct {
+	Wanted Wanted
+	Limit  int // connections followed at once; 0: tcpstate.DefaultLimit
+	// Rungs is how many packets of each wanted connection are kept for its
+	// ladder: the first half of them and the last half.
+	Rungs   int
+	Brief   bool                // the reports' verdicts have no words: outcome, cause and confidence only
+	Each    func(*Report) error // every wanted connection, when it is over; nil: none
+	Summary Summary
+
+	tracker *tcpstate.Tracker
+	decoder *frame.Decoder
+	ladders map[uint64]*rungs
+	failed  error
+	memo    map[signature]outcome
+	reused  map[uint64]bool
+}
+
+// outcome is what a summary counts.
+type outcome struct {
+	outcome cause.Outcome
+	cause.Finding
+}
+
+func outcomeIn(v cause.Verdict) outcome {
+	return outcome{v.Outcome, cause.Finding{Cause: v.Cause, Confidence: v.Confidence}}
+}
+
+// Start prepares a reading. The seed is for [tcpstate.NewTracker].
+func (r *Reading) Start(seed uint64) {
+	r.tracker = tcpstate.NewTracker(seed, r.over)
+	r.tracker.Limit = r.Limit
+	r.decoder = frame.NewDecoder()
+	r.ladders, r.memo, r.reused = map[uint64]*rungs{}, map[signature]outcome{}, map[uint64]bool{}
+	r.Summary.Causes = map[cause.ID]uint64{}
+	r.Summary.Handshakes, r.Summary.Endings = map[string]uint64{}, map[string]uint64{}
+}
+
+// checkEvery is how many frames are read between two looks at whether to go on.
+const checkEvery = 1 << 12
+
+// File reads one capture to its end. A *[pcapfile.Broken] tells that it ended
+// early: what was read until then counts. Going asks now and then whether to go
+// on; its error ends the reading.
+func (r *Reading) File(in io.Reader, going func() error) (pcapfile.Info, error) {
+	file, err := pcapfile.Open(in)
+	if err != nil {
+		return pcapfile.Info{}, err
+	}
+	var f pcapfile.Frame
+	defer func() { r.Summary.Dropped += file.Info().Dropped }()
+	for n := 1; ; n++ {
+		if n%checkEvery == 0 {
+			if err := going(); err != nil {
+				return file.Info(), err
+			}
+		}
+		if err := file.Next(&f); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return file.Info(), err
+		}
+		r.frame(&f)
+		if r.failed != nil {
+			return file.Info(), r.failed
+		}
+	}
+}
+
+// End hands on the connections that are still open, and fills the summary.
+func (r *Reading) End() error {
+	r.tracker.Flush()
+	s := &r.Summary
+	s.Connections, s.GivenUp, s.StrayICMP = r.tracker.Connections, r.tracker.Evicted, r.tracker.StrayICMP
+	s.Skipped = r.decoder.Skipped()
+	return r.failed
+}
+
+func (r *Reading) frame(f *pcapfile.Frame) {
+	s := &r.Summary
+	s.Frames++
+	if s.Frames == 1 || f.Time < s.First {
+		s.First = f.Time
+	}
+	if f.Time > s.Last {
+		s.Last = f.Time
+	}
+	switch r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, s.Frames) {
+	case frame.TCP:
+		s.Segments++
+		step := r.tracker.Segment(&r.decoder.Segment)
+		if step.Reused && len(r.reused) < maxReused {
+			r.reused[step.Conn.Number] = true
+		}
+		if r.Rungs > 0 && r.mayWant(step.Conn) {
+			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
+		}
+	case frame.ICMP:
+		s.ICMP++
+		e := &r.decoder.ICMP
+		if c := r.tracker.ICMP(e); c != nil && r.Rungs > 0 && r.mayWant(c) {
+			r.keep(c.Number, icmpRung(c, e, cause.ICMPText(e.Family, e.Type, e.Code)))
+		}
+	}
+}
+
+// maxReused bounds what is remembered of reused ports.
+const maxReused = 1 << 16
+
+// mayWant decides what is known from the first packet.
+func (r *Reading) mayWant(c *tcpstate.Conn) bool {
+	w := &r.Wanted
+	if w.Number != 0 && c.Number != w.Number {
+		return false
+	}
+	return w.byHost(c) && w.byPort(c)
+}
+
+func (w *Wanted) byHost(c *tcpstate.Conn) bool {
+	for _, p := range w.Host {
+		if p.Contains(c.Ends[0].Addr.Netip()) || p.Contains(c.Ends[1].Addr.Netip()) {
+			return true
+		}
+	}
+	return len(w.Host) == 0
+}
+
+func (w *Wanted) byPort(c *tcpstate.Conn) bool {
+	for _, p := range w.Port {
+		if c.Ends[0].Port == p || c.Ends[1].Port == p {
+			return true
+		}
+	}
+	return len(w.Port) == 0
+}
+
+func (w *Wanted) byOutcome(o outcome) bool {
+	if w.Failed && (o.outcome == cause.Open || o.outcome == "") {
+		return false
+	}
+	for _, id := range w.Causes {
+		if id == o.Cause {
+			return true
+		}
+	}
+	return len(w.Causes) == 0
+}
+
+// over takes a connection that is over.
+func (r *Reading) over(c *tcpstate.Conn) {
+	ladder := r.ladders[c.Number]
+	delete(r.ladders, c.Number)
+	reused := r.reused[c.Number]
+	delete(r.reused, c.Number)
+	if r.failed != nil || !r.mayWant(c) {
+		return
+	}
+	o := r.outcomeOf(c)
+	if !r.Wanted.byOutcome(o) {
+		return
+	}
+	r.Summary.add(c, o)
+	if r.Each == nil {
+		return
+	}
+	report := reportOf(c)
+	if r.Brief {
+		report.Outcome, report.Finding = o.outcome, o.Finding
+	} else {
+		report.Verdict, report.Unjudged = judge(c)
+	}
+	report.Tunnel = r.decoder.Path(c.Path)
+	report.Reused = reused
+	if ladder != nil {
+		report.Ladder = ladder.all()
+	}
+	r.failed = r.Each(report)
+}
+
+// signature is what the outcome of a connection without ICMP errors depends on,
+// in the common cases.
+type signature struct {
+	handshake    tcpstate.Handshake
+	ended, byRST bool
+	by           int8
+	four         bool
+	resent       uint8 // none, once, more often
+	late         bool
+	quiet        bool
+	fin, reset   bool
+	vanished     bool
+	closedWindow bool
+}
+
+// outcomeOf judges a connection; those alike in everything that counts are
+// judged once.
+func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
+	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
+	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
+		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
+		quiet: endedUnused(c), vanished: from.Unanswered >= 3, closedWindow: to.Window == 0 && to.ZeroWindows > 0}
+	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
+		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
+	if rst := endingRST(c); rst != nil {
+		s.reset = rst.By == tcpstate.Responder
+		common = common && forged(c, rst) == ""
+	}
+	// Addresses count only where both ends are on one host.
+	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && (c.Detail == nil || c.Detail.ICMPCount == 0)
+	if !common {
+		v, _ := judge(c)
+		return outcomeIn(v)
+	}
+	o, known := r.memo[s]
+	if !known {
+		v, _ := judge(c)
+		o = outcomeIn(v)
+		r.memo[s] = o
+	}
+	return o
+}

@@ -1,0 +1,317 @@
+package conversation
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/testcapture"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// readBytes reads a capture in memory.
+func readBytes(t testing.TB, b []byte, r *Reading) []*Report {
+	t.Helper()
+	var all []*Report
+	r.Each = func(r *Report) error {
+		all = append(all, r)
+		return nil
+	}
+	r.Start(1)
+	if _, err := r.File(bytes.NewReader(b), func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.End(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+var addresses = netip.MustParseAddrPort
+
+// stories are exchanges with the cause that the reader must find, and how sure.
+var stories = []struct {
+	name, lines string
+	outcome     cause.Outcome
+	cause       cause.ID
+	sure        cause.Confidence
+}{
+	{"open", testcapture.Open, cause.Open, cause.IsOpen, cause.Certain},
+	{"refused", testcapture.Refused, cause.Refused, cause.PortClosed, cause.Likely},
+	{"prohibited", testcapture.Prohibited, cause.Unreachable, cause.AdminProhibited, cause.Certain},
+	{"host unreachable", "0 > S 0\n0.1 ! icmp 3 1 from 192.0.2.7 seq 0", cause.Unreachable, cause.HostUnreachable, cause.Certain},
+	{"no route", "0 > S 0\n0.1 ! icmp 3 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.RouterNoRoute, cause.Certain},
+	{"lost", testcapture.Lost, cause.Open, cause.PacketLoss, cause.Likely},
+	{"accepted, then reset", testcapture.AcceptedThenReset, cause.Reset, cause.AcceptedThenReset, cause.Likely},
+	{"accepted, then closed", testcapture.AcceptedThenClosed, cause.Closed, cause.AcceptedThenClosed, cause.Likely},
+	{"forged reset", testcapture.ForgedReset, cause.Reset, cause.PathFirewallReset, cause.Likely},
+	{"reset after data", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 < R. 11 ack 11`, cause.Reset, cause.PeerReset, cause.Likely},
+	{"closed by the peer after data", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < FP. 1:11 ack 11
+0.5 > F. 11 ack 12
+0.6 < . 12 ack 12`, cause.Open, cause.PeerClosed, cause.Certain},
+	{"the client aborts: nothing failed for it", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > R. 1 ack 1`, cause.Open, cause.IsOpen, cause.Certain},
+	{"gave up", `
+0 > S 0
+0.5 < S. 0 ack 1
+0.5 > R 1`, cause.Cancelled, cause.CancelledByCaller, cause.Likely},
+	{"the SYN-ACK never arrives", `
+0 > S 0
+0.1 < S. 0 ack 1
+1 > S 0
+1.1 < S. 0 ack 1`, cause.Timeout, cause.ReplyLost, cause.Possible},
+	{"too few hops allowed", "0 > S 0 ttl 3\n0.1 ! icmp 11 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.HopLimitTooSmall, cause.Likely},
+	{"a loop", "0 > S 0\n0.1 ! icmp 11 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.RoutingLoop, cause.Likely},
+	{"an older connection answers", `
+0 > S 0
+0.1 < . 70 ack 4000`, cause.Timeout, cause.StaleConnection, cause.Possible},
+	{"vanished", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.6 > P. 1:11 ack 1
+1.2 > P. 1:11 ack 1
+2.4 > P. 1:11 ack 1`, cause.Timeout, cause.PeerVanished, cause.Possible},
+	{"vanished, and a router says why", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.6 > P. 1:11 ack 1
+1.2 > P. 1:11 ack 1
+1.3 ! icmp 3 1 from 192.0.2.7 seq 1
+2.4 > P. 1:11 ack 1`, cause.Timeout, cause.PathLost, cause.Likely},
+	{"no room", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < . 1 ack 11 win 0`, cause.Timeout, cause.ZeroWindow, cause.Likely},
+	{"one direction only", "0 > S 0\n0.1 > . 1 ack 1\n0.2 > P. 1:11 ack 1", "", "", ""},
+	{"midstream", "0 > P. 1:11 ack 1\n0.1 < . 1 ack 11", "", "", ""},
+	{"cut off before the ACK", "0 > S 0\n0.1 < S. 0 ack 1", "", "", ""},
+}
+
+func TestCauses(t *testing.T) {
+	for _, c := range stories {
+		t.Run(c.name, func(t *testing.T) {
+			all := readBytes(t, testcapture.Pcap(testcapture.Script{Lines: c.lines}), new(Reading))
+			if len(all) != 1 {
+				t.Fatalf("%d connections", len(all))
+			}
+			r := all[0]
+			if r.Outcome != c.outcome || r.Cause != c.cause || r.Confidence != c.sure {
+				t.Errorf("%s: %s (%s), want %s: %s (%s)\n%s", r.Outcome, r.Cause, r.Confidence, c.outcome, c.cause, c.sure, r.Explanation)
+			}
+			if (r.Cause == "") != (r.Unjudged != "") {
+				t.Errorf("cause %q, unjudged %q", r.Cause, r.Unjudged)
+			}
+		})
+	}
+}
+
+// Silence has several readings: none of them may be more than possible.
+func TestSilenceClaimsNothing(t *testing.T) {
+	r := readBytes(t, testcapture.Pcap(testcapture.Script{Lines: testcapture.Silent}), new(Reading))[0]
+	if r.Outcome != cause.Timeout || r.Confidence != cause.Possible || len(r.Alternatives) == 0 {
+		t.Errorf("%s: %s (%s), or %v", r.Outcome, r.Cause, r.Confidence, r.Alternatives)
+	}
+}
+
+// Judging by likeness gives what judging each gives, whatever the order.
+func TestSummaryAgrees(t *testing.T) {
+	var scripts []testcapture.Script
+	for round := range 2 {
+		for i, c := range append(stories, stories...) {
+			scripts = append(scripts, testcapture.Script{Lines: c.lines, At: time.Duration(round*100+i) * 10 * time.Second,
+				Client: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(10000+100*round+i))})
+		}
+	}
+	brief := readBytes(t, testcapture.Pcap(scripts...), &Reading{Brief: true})
+	whole := readBytes(t, testcapture.Pcap(scripts...), new(Reading))
+	if len(brief) != len(whole) {
+		t.Fatalf("%d and %d connections", len(brief), len(whole))
+	}
+	for i := range whole {
+		if brief[i].Cause != whole[i].Cause || brief[i].Confidence != whole[i].Confidence || brief[i].Outcome != whole[i].Outcome {
+			t.Errorf("connection %d: %s (%s), and judged by itself %s (%s)", whole[i].Number, brief[i].Cause, brief[i].Confidence, whole[i].Cause, whole[i].Confidence)
+		}
+	}
+}
+
+// The documents, whole: their fields are a contract.
+func TestDocuments(t *testing.T) {
+	for _, name := range []string{"open", "refused", "prohibited", "lost", "forged"} {
+		lines := map[string]string{"open": testcapture.Open, "refused": testcapture.Refused, "prohibited": testcapture.Prohibited,
+			"lost": testcapture.Lost, "forged": testcapture.ForgedReset}[name]
+		r := readBytes(t, testcapture.Framed(1, append(make([]byte, 12), 0x81, 0, 0, 7, 8, 0), testcapture.Script{Lines: lines}), &Reading{Rungs: 10})[0]
+		got, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join("testdata", name+".json")
+		if *update {
+			if err := os.WriteFile(file, append(got, '\n'), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
+			t.Errorf("%s (-update writes it anew):\n%s", file, diff)
+		}
+		var back Report
+		if err := json.Unmarshal(got, &back); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := json.MarshalIndent(&back, "", "  "); err != nil || string(again) != string(got) {
+			t.Errorf("%s: read back and written again it differs: %v\n%s", name, err, cmp.Diff(string(got), string(again)))
+		}
+	}
+}
+
+func TestWanted(t *testing.T) {
+	b := testcapture.Pcap(
+		testcapture.Script{Lines: testcapture.Open},
+		testcapture.Script{Lines: testcapture.Refused, Server: addresses("10.0.0.3:81"), At: time.Second},
+		testcapture.Script{Lines: testcapture.Prohibited, Client: addresses("10.9.0.1:1"), At: 2 * time.Second},
+		testcapture.Script{Lines: "0 > P. 1:2 ack 1", Client: addresses("10.9.0.2:1"), At: 3 * time.Second},
+	)
+	for _, c := range []struct {
+		name   string
+		wanted Wanted
+		want   []uint64
+	}{
+		{"all", Wanted{}, []uint64{1, 2, 3, 4}},
+		{"failed", Wanted{Failed: true}, []uint64{2, 3}},
+		{"cause", Wanted{Causes: []cause.ID{cause.PortClosed, cause.IsOpen}}, []uint64{1, 2}},
+		{"host", Wanted{Host: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}}, []uint64{3, 4}},
+		{"port", Wanted{Port: []uint16{81}}, []uint64{2}},
+		{"number", Wanted{Number: 3}, []uint64{3}},
+		{"both", Wanted{Port: []uint16{1}, Failed: true}, []uint64{3}},
+	} {
+		r := &Reading{Wanted: c.wanted}
+		var got []uint64
+		for _, report := range readBytes(t, b, r) {
+			got = append(got, report.Number)
+		}
+		if !slices.Equal(got, c.want) || r.Summary.Wanted != uint64(len(c.want)) || r.Summary.Connections != 4 {
+			t.Errorf("%s: %v, want %v; %d of %d", c.name, got, c.want, r.Summary.Wanted, r.Summary.Connections)
+		}
+	}
+}
+
+func TestReading(t *testing.T) {
+	r := new(Reading)
+	all := readBytes(t, testcapture.Pcap(
+		testcapture.Script{Lines: testcapture.Refused},
+		testcapture.Script{Lines: testcapture.Refused, ClientISN: 99, ServerISN: 1, At: time.Second},
+		testcapture.Script{Lines: "0 ! icmp 3 1 from 192.0.2.1 seq 0", Client: addresses("10.1.1.1:5"), At: 2 * time.Second}), r)
+	if len(all) != 2 || all[0].Reused || !all[1].Reused {
+		t.Errorf("%d connections; the second took the ports of the first: %v", len(all), all[1].Reused)
+	}
+	s := r.Summary
+	if s.Frames != 5 || s.Segments != 4 || s.ICMP != 1 || s.StrayICMP != 1 || s.Failed != 2 || s.Last-s.First != 2*time.Second {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStops(t *testing.T) {
+	b := testcapture.Pcap(testcapture.Script{Lines: testcapture.Refused}, testcapture.Script{Lines: testcapture.Open, Client: addresses("10.1.1.1:5")})
+	enough := errors.New("enough")
+	r := &Reading{Each: func(*Report) error { return enough }}
+	r.Start(1)
+	if _, err := r.File(bytes.NewReader(b), func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.End(); !errors.Is(err, enough) {
+		t.Errorf("Each failed, End says %v", err)
+	}
+	r = new(Reading)
+	r.Start(1)
+	var long bytes.Buffer
+	long.Write(b)
+	for range checkEvery {
+		long.Write(b[24 : 24+16+44])
+	}
+	if _, err := r.File(&long, func() error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("told to stop, File says %v", err)
+	}
+}
+
+// Of a long connection the first packets and the last are kept.
+func TestRungs(t *testing.T) {
+	l := &rungs{limit: 5}
+	for i := range 12 {
+		l.add(Rung{Frame: uint64(i + 1)})
+	}
+	var got []uint64
+	for _, r := range l.all() {
+		got = append(got, r.Frame)
+	}
+	if want := []uint64{1, 2, 3, 0, 11, 12}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if text := l.all()[3].Meaning; text != "7 packets are not shown" {
+		t.Error(text)
+	}
+}
+
+func TestHistogram(t *testing.T) {
+	var h Histogram
+	for us := range 1000 {
+		h.Add(time.Duration(us) * time.Microsecond)
+	}
+	h.Add(-time.Second) // packets out of order
+	h.Add(100 * time.Hour)
+	if h.N != 1002 || h.Min != 0 || h.Max != 100*time.Hour {
+		t.Errorf("%d, %v to %v", h.N, h.Min, h.Max)
+	}
+	if q := h.Quantile(0.5); q < 500*time.Microsecond || q > 640*time.Microsecond {
+		t.Errorf("median %v", q)
+	}
+	var sum uint64
+	bars := h.Bars()
+	for i, bar := range bars {
+		sum += bar.N
+		if bar.From >= bar.To || i > 0 && bar.From != bars[i-1].To {
+			t.Errorf("bar %d: %v to %v", i, bar.From, bar.To)
+		}
+	}
+	if sum != h.N {
+		t.Errorf("the bars hold %d of %d", sum, h.N)
+	}
+	for i := range 4*40 - 1 {
+		if bucket(bound(i)) != i || bucket(bound(i+1)-time.Microsecond) != i {
+			t.Errorf("bucket %d: %v to %v", i, bound(i), bound(i+1))
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package conversation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/tcpstate"
+)
+
+// FromPackets is the source of facts that were read from captured packets.
+const FromPackets evidence.Source = "packets"
+
+// settled is how soon after the handshake an end that came without any data
+// counts as the service's own answer.
+const settled = 30 * time.Second
+
+// judge says what a connection's packets mean for its initiator. Where they do
+// not tell, why says so and the verdict is empty.
+func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
+	switch c.Handshake() {
+	case tcpstate.OneSided:
+		return v, "only the initiator's packets are in the capture: the other direction was not seen"
+	case tcpstate.SYNACKUnacked:
+		return judgeUnacked(c)
+	case tcpstate.OtherAnswer, tcpstate.SYNACKBad:
+		return judgeOther(c)
+	case tcpstate.Complete, tcpstate.Simultaneous:
+		if v := cause.Explain(evidenceOf(c)); v.Cause != cause.IsOpen {
+			return v, ""
+		} else if end, is := judgeEnd(c); is {
+			return end, ""
+		} else {
+			return v, ""
+		}
+	case tcpstate.SYNMissing, tcpstate.Midstream:
+		if end, is := judgeEnd(c); is {
+			return end, ""
+		}
+		return v, "the beginning is not in the capture"
+	}
+	return cause.Explain(evidenceOf(c)), ""
+}
+
+// evidenceOf writes what the packets show as the dial's own observations, so
+// that the same rules judge both.
+func evidenceOf(c *tcpstate.Conn) *evidence.Dial {
+	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
+	remote := to.AddrPort()
+	network := "tcp4"
+	if remote.Addr().Is6() {
+		network = "tcp6"
+	}
+	began := c.FirstSYN
+	took := c.Last - began
+	var log evidence.Log
+	add := func(at time.Duration, f evidence.Fact) { log.Add(at, FromPackets, f) }
+	add(0, &evidence.LocalAddr{Addr: from.AddrPort()})
+	if ttl := smallTTL(from); ttl > 0 {
+		name := "IP_TTL"
+		if remote.Addr().Is6() {
+			name = "IPV6_UNICAST_HOPS"
+		}
+		add(0, &evidence.Call{Call: "setsockopt", Arg: fmt.Sprintf("%s=%d", name, ttl)})
+	}
+	add(0, &evidence.Connect{Remote: remote, Errno: "EINPROGRESS"})
+	info := &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: from.SYNs - min(max(c.Distinct, 1), from.SYNs)}
+	switch c.Handshake() {
+	case tcpstate.Complete, tcpstate.Simultaneous:
+		took = max(c.SYNACKAt-began, 0)
+		info.State = "ESTABLISHED"
+		add(took, &evidence.SOError{})
+		add(took, info)
+		if m := firstMoments(c); m != nil {
+			add(took+m.Watched, m)
+			took += m.Watched
+		}
+	case tcpstate.RefusedByRST:
+		took = refusedAt(c) - began
+		add(took, &evidence.SOError{Errno: "ECONNREFUSED"})
+		info.State = "CLOSE"
+		add(took, info)
+	default:
+		if e := deciding(c); e != nil {
+			took = e.At
+			log.Add(e.At, e.Source, e.Fact)
+			add(took, &evidence.SOError{Errno: e.Fact.(*evidence.ICMP).Errno})
+		} else {
+			add(took, &evidence.Expired{Limit: took, Scope: "attempt"})
+		}
+		add(took, info)
+	}
+	return &evidence.Dial{Target: remote.String(), Network: network, Took: took,
+		Attempts: []evidence.Attempt{{Remote: remote, Took: took, Log: log}}}
+}
+
+// smallTTL is a TTL that no system begins with (64, 128 and 255 do, 32 did) and
+// that is further from all of those than paths are long; 0: it is not small.
+func smallTTL(e *tcpstate.End) int {
+	if ttls := e.TTL(); len(ttls) > 0 && ttls[0] <= 16 {
+		return int(ttls[0])
+	}
+	return 0
+}
+
+// firstMoments is what the responder did with a fresh connection, when that is
+// all that ever happened on it.
+func firstMoments(c *tcpstate.Conn) *evidence.FirstMoments {
+	if !endedUnused(c) {
+		return nil
+	}
+	return &evidence.FirstMoments{Reset: c.FirstEnd.RST, FIN: !c.FirstEnd.RST, Watched: max(c.FirstEnd.At-c.SYNACKAt, 0)}
+}
+
+// endedUnused says that the responder ended a connection on which no data went.
+func endedUnused(c *tcpstate.Conn) bool {
+	if c.Ends[tcpstate.Initiator].Bytes > uint64(c.SYN.Data) || c.Ends[tcpstate.Responder].Bytes > 0 {
+		return false
+	}
+	return c.FirstEnd.Seen && c.FirstEnd.By == tcpstate.Responder && (!c.FirstEnd.RST || c.FirstEnd.At-c.SYNACKAt <= settled)
+}
+
+func refusedAt(c *tcpstate.Conn) time.Duration {
+	for i := range c.Detail.RSTs {
+		if r := &c.Detail.RSTs[i]; r.Reason == tcpstate.RSTRefusal {
+			return r.Time
+		}
+	}
+	return c.Last
+}
+
+// deciding is the ICMP error that ended the attempt.
+func deciding(c *tcpstate.Conn) *evidence.Entry {
+	if c.Detail == nil {
+		return nil
+	}
+	for i := range c.Detail.ICMP {
+		e := &c.Detail.ICMP[i]
+		errno, ends := cause.ICMPErrno(e.Family, e.Type, e.Code)
+		if !ends {
+			continue
+		}
+		return &evidence.Entry{At: e.Time - c.FirstSYN, Source: FromPackets, Fact: &evidence.ICMP{
+			Version: e.Family, Type: e.Type, Code: e.Code, Errno: errno, Offender: e.Sender.Netip(), MTU: e.MTU,
+			To: e.Dst.Netip(), Text: cause.ICMPText(e.Family, e.Type, e.Code),
+			Quoted: &evidence.QuotedTCP{SrcPort: e.SrcPort, DstPort: e.DstPort, Seq: e.Seq},
+		}}
+	}
+	return nil
+}
+
+// judgeUnacked: the SYN-ACK passed the capture, and no ACK of it did.
+func judgeUnacked(c *tcpstate.Conn) (v cause.Verdict, why string) {
+	if c.Detail != nil {
+		for i := range c.Detail.RSTs {
+			if c.Detail.RSTs[i].Reason == tcpstate.RSTAbandoned {
+				return reading(c, cause.Cancelled, "", cause.CancelledByCaller, cause.Local, cause.Likely, nil), ""
+			}
+		}
+	}
+	if c.Ends[tcpstate.Initiator].SYNs > 1 || c.Ends[tcpstate.Responder].SYNACKs > 1 {
+		// Lost behind the capture, or thrown away by the initiator's own host.
+		v := reading(c, cause.Timeout, "", cause.ReplyLost, cause.Path, cause.Possible, nil)
+		here := cause.Culprit{Kind: cause.Local, Address: c.Ends[tcpstate.Initiator].Addr.Netip()}
+		for _, id := range []cause.ID{cause.LocalFirewallInput, cause.ReversePathFilter, cause.ReplyMalformed} {
+			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: id, Confidence: cause.Possible, Culprit: here})
+		}
+		return v, ""
+	}
+	return v, "the capture ends, or lacks packets, before the SYN-ACK was acknowledged"
+}
+
+// judgeOther: what came back answers no SYN, as a host does that still has an
+// older connection of these ports (RFC 5961 §4).
+func judgeOther(c *tcpstate.Conn) (v cause.Verdict, why string) {
+	to := &c.Ends[tcpstate.Responder]
+	if to.Bytes == 0 && to.Packets > 0 && (c.BadSYNACK > 0 || to.SYNACKs == 0 && c.Resets() < int(to.Packets)) {
+		return reading(c, cause.Timeout, "", cause.StaleConnection, cause.Destination, cause.Possible,
+			cause.Blanks{"detail": "its answer acknowledges something else than this SYN"}), ""
+	}
+	return v, "what came back is no answer to the SYN: packets are missing, or the capture is damaged"
+}
+
+// judgeEnd says how an established connection ended, where its responder or
+// the path ended it.
+func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
+	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
+	lived := cause.Blanks{"elapsed": cause.Duration(c.Last - c.First)}
+	if r := endingRST(c); r != nil && r.By == tcpstate.Responder && !from.SentFIN() {
+		if why := forged(c, r); why != "" {
+			v := reading(c, cause.Reset, "ECONNRESET", cause.PathFirewallReset, cause.Path, cause.Likely, nil)
+			v.Explanation += " " + strings.ToUpper(why[:1]) + why[1:] + "."
+			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerReset, Confidence: cause.Possible,
+				Culprit: cause.Culprit{Kind: cause.Destination, Address: to.AddrPort().Addr()}})
+			return v, true
+		}
+		v := reading(c, cause.Reset, "ECONNRESET", cause.PeerReset, cause.Destination, cause.Likely, lived)
+		v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PathFirewallReset, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Path}})
+		return v, true
+	}
+	if c.FirstEnd.Seen {
+		if c.FirstEnd.By == tcpstate.Responder && !c.FirstEnd.RST {
+			return reading(c, cause.Open, "", cause.PeerClosed, cause.Destination, cause.Certain, lived), true
+		}
+		return cause.Verdict{}, false
+	}
+	switch {
+	case from.Unanswered >= 3 && deciding(c) != nil:
+		e := deciding(c).Fact.(*evidence.ICMP)
+		v := reading(c, cause.Timeout, "ETIMEDOUT", cause.PathLost, cause.Router, cause.Likely, cause.Blanks{"detail": fmt.Sprintf("%s from %s", e.Text, e.Offender)})
+		v.Culprit.Address = e.Offender
+		return v, true
+	case from.Unanswered >= 3:
+		return reading(c, cause.Timeout, "ETIMEDOUT", cause.PeerVanished, cause.Destination, cause.Possible, nil), true
+	case to.Window == 0 && to.ZeroWindows > 0:
+		return reading(c, cause.Timeout, "ETIMEDOUT", cause.ZeroWindow, cause.Destination, cause.Likely, nil), true
+	}
+	return cause.Verdict{}, false
+}
+
+// forged says what tells that a RST was not made by the end in whose name it came.
+func forged(c *tcpstate.Conn, r *tcpstate.RSTSeen) string {
+	switch by := &c.Ends[r.By]; {
+	case r.Contradicted:
+		return "the peer went on sending data after the reset"
+	case by.OtherDistance(r.TTL):
+		return fmt.Sprintf("the reset has TTL %d, the peer's other packets have %d", r.TTL, by.TTL()[0])
+	}
+	return ""
+}
+
+// endingRST is the first RST that ended the connection.
+func endingRST(c *tcpstate.Conn) *tcpstate.RSTSeen {
+	if c.Detail == nil {
+		return nil
+	}
+	for i := range c.Detail.RSTs {
+		if r := &c.Detail.RSTs[i]; r.Effective && r.Reason != tcpstate.RSTUnacceptable {
+			return r
+		}
+	}
+	return nil
+}
+
+// reading fills the catalogue's words.
+func reading(c *tcpstate.Conn, o cause.Outcome, errno evidence.Errno, id cause.ID, kind cause.Kind, sure cause.Confidence, more cause.Blanks) cause.Verdict {
+	remote := c.Ends[tcpstate.Responder].AddrPort()
+	local := c.Ends[tcpstate.Initiator].AddrPort()
+	v := cause.Verdict{Outcome: o, Errno: errno, Finding: cause.Finding{Cause: id, Culprit: cause.Culprit{Kind: kind}, Confidence: sure},
+		Alternatives: []cause.Finding{}, Rule: "packets:" + string(id)}
+	switch kind {
+	case cause.Destination:
+		v.Culprit.Address = remote.Addr()
+	case cause.Local:
+		v.Culprit.Address = local.Addr()
+	}
+	blanks := cause.Blanks{"target": remote.String(), "address": remote.Addr().String(), "port": fmt.Sprint(remote.Port()),
+		"source": local.Addr().String(), "source_port": fmt.Sprint(local.Port())}
+	for name, value := range more {
+		blanks[name] = value
+	}
+	if entry, ok := cause.Lookup(id); ok {
+		v.Explanation, v.Remedy = entry.Fill(blanks)
+	}
+	return v
+}

@@ -1,0 +1,75 @@
+package frame
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/dialscope/dialscope/internal/tcpstate"
+)
+
+// Kind says what a frame held.
+type Kind uint8
+
+// The kinds.
+const (
+	None Kind = iota // nothing of TCP; counted in [Decoder.Skipped]
+	TCP              // a segment, in [Decoder.Segment]
+	ICMP             // an ICMP error about a segment, in [Decoder.ICMP]
+)
+
+// Decoder takes frames apart, one after the other. It is not for several
+// goroutines at once.
+type Decoder struct {
+	Segment tcpstate.Segment   // of the last frame, when its kind is TCP
+	ICMP    tcpstate.ICMPError // of the last frame, when its kind is ICMP
+
+	end        int // wire less the first octet's cap: cap(b) + end is what the wire had from b on
+	path       path
+	lastPath   path
+	lastNumber uint16
+	paths      [][]string
+	numbers    map[path]uint16
+	skipped    map[why]uint64
+}
+
+// NewDecoder makes a decoder.
+func NewDecoder() *Decoder {
+	return &Decoder{paths: make([][]string, 1), numbers: make(map[path]uint16), skipped: make(map[why]uint64)}
+}
+
+// Frame takes one frame apart. Its octets are b, which a capture may have cut
+// from wire octets; the segment's options share memory with them.
+func (d *Decoder) Frame(link LinkType, b []byte, wire int, at time.Duration, number uint64) Kind {
+	d.end = wire - cap(b)
+	d.Segment.Time, d.Segment.Frame = at, number
+	d.path.n = 0
+	switch link {
+	case Ethernet:
+		return d.ethernet(b)
+	case Raw, Raw12, Raw14, IPv4, IPv6:
+		return d.ip(b)
+	case Cooked:
+		return d.cooked(b, 14, 16)
+	case CookedV2:
+		return d.cooked(b, 0, 20)
+	case Null, Loop:
+		return d.loopback(b)
+	case PPP, PPPHDLC:
+		return d.ppp(b)
+	case PPPoE:
+		return d.pppoe(b)
+	case CiscoHDLC:
+		if len(b) < 4 {
+			return d.skip(whyCut)
+		}
+		return d.etherType(binary.BigEndian.Uint16(b[2:]), b[4:])
+	case WiFi:
+		return d.wifi(b)
+	case Radiotap:
+		if len(b) < 4 || len(b) < int(binary.LittleEndian.Uint16(b[2:])) {
+			return d.skip(whyCut)
+		}
+		return d.wifi(b[binary.LittleEndian.Uint16(b[2:]):])
+	}
+	return d.skip(whyLinkType | why(link))
+}

@@ -1,0 +1,183 @@
+package frame
+
+import (
+	"encoding/binary"
+
+	"github.com/dialscope/dialscope/internal/tcpstate"
+)
+
+// IP protocol numbers (IANA protocol-numbers).
+const (
+	protoHopByHop = 0
+	protoICMP     = 1
+	protoIPv4     = 4
+	protoTCP      = 6
+	protoUDP      = 17
+	protoIPv6     = 41
+	protoRouting  = 43
+	protoFragment = 44
+	protoGRE      = 47
+	protoAH       = 51
+	protoICMPv6   = 58
+	protoDstOpts  = 60
+	protoMPLS     = 137
+)
+
+// inner is what is known of the IP packet that is being read.
+type inner struct {
+	src, dst tcpstate.Addr
+	length   int // octets of the payload on the wire
+	id       uint16
+	ttl      uint8
+	version  uint8
+}
+
+func (d *Decoder) ip(b []byte) Kind {
+	if len(b) == 0 {
+		return d.skip(whyCut)
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return d.ip4(b)
+	case 6:
+		return d.ip6(b)
+	}
+	return d.skip(whyVersion | why(b[0]>>4))
+}
+
+// ip4 reads RFC 791 §3.1.
+func (d *Decoder) ip4(b []byte) Kind {
+	if len(b) < 20 {
+		return d.skip(whyCut)
+	}
+	header := int(b[0]&0xf) * 4
+	if header < 20 {
+		return d.skip(whyLength)
+	}
+	if len(b) < header {
+		return d.skip(whyCut)
+	}
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	if wire := cap(b) + d.end; total == 0 || total > wire {
+		total = wire // segmentation offload leaves 0; a damaged length is more than there was
+	}
+	if total < header {
+		return d.skip(whyLength)
+	}
+	if binary.BigEndian.Uint16(b[6:])&0x1fff != 0 {
+		return d.skip(whyLater)
+	}
+	in := inner{
+		src: tcpstate.Addr4(b[12:]), dst: tcpstate.Addr4(b[16:]),
+		length: total - header, id: binary.BigEndian.Uint16(b[4:]), ttl: b[8], version: 4,
+	}
+	return d.transport(&in, b[9], b[header:min(len(b), total)])
+}
+
+// ip6 reads RFC 8200 §3 and §4.
+func (d *Decoder) ip6(b []byte) Kind {
+	if len(b) < 40 {
+		return d.skip(whyCut)
+	}
+	in := inner{
+		src: tcpstate.Addr6(b[8:]), dst: tcpstate.Addr6(b[24:]),
+		length: int(binary.BigEndian.Uint16(b[4:])), ttl: b[7], version: 6,
+	}
+	next := b[6]
+	b = b[40:]
+	if wire := cap(b) + d.end; in.length == 0 || in.length > wire { // a jumbogram, or segmentation offload
+		in.length = max(wire, 0)
+	}
+	b = b[:min(len(b), in.length)]
+	for {
+		size := 0
+		switch next {
+		case protoHopByHop, protoRouting, protoDstOpts:
+			if len(b) >= 2 {
+				size = 8 + int(b[1])*8
+			}
+		case protoFragment:
+			size = 8
+			if len(b) >= 4 && binary.BigEndian.Uint16(b[2:])&^7 != 0 {
+				return d.skip(whyLater)
+			}
+		case protoAH: // RFC 4302 §2.2: in words of 4 octets, less 2
+			if len(b) >= 2 {
+				size = 8 + int(b[1])*4
+			}
+		default:
+			return d.transport(&in, next, b)
+		}
+		if size == 0 || len(b) < size {
+			return d.skip(whyCut)
+		}
+		next, b = b[0], b[size:]
+		in.length = max(in.length-size, 0)
+	}
+}
+
+func (d *Decoder) transport(in *inner, protocol uint8, b []byte) Kind {
+	switch protocol {
+	case protoTCP:
+		return d.tcp(in, b)
+	case protoICMP, protoICMPv6:
+		return d.icmp(in, protocol, b)
+	case protoUDP:
+		return d.udp(b)
+	case protoGRE:
+		return d.gre(b)
+	case protoMPLS:
+		return d.mpls(b)
+	case protoIPv6, protoIPv4:
+		l := layerIPv6inIPv4
+		switch {
+		case protocol == protoIPv6 && in.version == 6:
+			l = layerIPv6inIPv6
+		case protocol == protoIPv4 && in.version == 4:
+			l = layerIPv4inIPv4
+		case protocol == protoIPv4:
+			l = layerIPv4inIPv6
+		}
+		if !d.path.push(l) {
+			return d.skip(whyDepth)
+		}
+		return d.ip(b)
+	case protoAH:
+		if len(b) < 8 || len(b) < 8+int(b[1])*4 {
+			return d.skip(whyCut)
+		}
+		size := 8 + int(b[1])*4
+		in.length = max(in.length-size, 0)
+		next := b[0]
+		if next == protoAH {
+			return d.skip(whyLength)
+		}
+		return d.transport(in, next, b[size:])
+	}
+	return d.skip(whyProtocol | why(protocol))
+}
+
+// tcp reads RFC 9293 §3.1.
+func (d *Decoder) tcp(in *inner, b []byte) Kind {
+	if len(b) < 20 {
+		return d.skip(whyCut)
+	}
+	header := int(b[12]>>4) * 4
+	if header < 20 || header > in.length {
+		return d.skip(whyLength)
+	}
+	s := &d.Segment
+	s.Src, s.Dst = in.src, in.dst
+	s.SrcPort, s.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	s.Seq, s.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	s.Flags = binary.BigEndian.Uint16(b[12:]) & 0x1ff
+	s.Window = binary.BigEndian.Uint16(b[14:])
+	s.Len = uint32(in.length - header)
+	s.ID, s.TTL = in.id, in.ttl
+	s.Options = b[20:min(header, len(b))]
+	s.Path = 0
+	if d.path.n > 0 {
+		s.Path = d.intern(&d.path)
+	}
+	return TCP
+}

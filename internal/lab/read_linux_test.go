@@ -1,0 +1,85 @@
+package lab_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/conversation"
+	"github.com/dialscope/dialscope/internal/lab"
+	"github.com/dialscope/dialscope/internal/testmain"
+)
+
+// judged is what the dial's document says of each address.
+type judged struct {
+	Address netip.AddrPort `json:"address"`
+	cause.Verdict
+}
+
+// What passed the client's interfaces while a scenario was dialed, read back:
+// wherever the packets can tell, they tell what the dial did.
+func TestReadBack(t *testing.T) {
+	testmain.Need(t, "netns")
+	all, err := lab.Library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := make(chan struct{}, 6)
+	for _, s := range all {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			room <- struct{}{}
+			defer func() { <-room }()
+			var file bytes.Buffer
+			_, r, err := lab.Capture(t.Context(), s, lab.Unprivileged, "client", program, &file)
+			if err != nil {
+				t.Skipf("it cannot be captured here: %v", err)
+			}
+			if r.NotPossible != "" || r.Failed != "" {
+				t.Skipf("it cannot be dialed here: %s%s", r.NotPossible, r.Failed)
+			}
+			var dial struct{ Attempts []judged }
+			if err := json.Unmarshal(r.Report, &dial); err != nil {
+				t.Fatal(err)
+			}
+			pass := &conversation.Reading{Each: func(c *conversation.Report) error {
+				agree(t, c, dial.Attempts, r.Truth)
+				return nil
+			}}
+			pass.Start(1)
+			if _, err := pass.File(&file, func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if err := pass.End(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// agree compares one connection with the dial's attempts to its responder. Of
+// an attempt that the dialer itself gave up, packets show only the silence.
+func agree(t *testing.T, c *conversation.Report, attempts []judged, truth lab.Truth) {
+	t.Helper()
+	seen := false
+	for _, a := range attempts {
+		if a.Address != netip.AddrPort(c.Responder) {
+			continue
+		}
+		seen = true
+		if a.Outcome == cause.Cancelled || c.Cause == a.Cause || names(c.Alternatives, a.Cause) || names(a.Alternatives, c.Cause) {
+			return
+		}
+	}
+	if !seen || c.Cause == truth.Cause || names(c.Alternatives, truth.Cause) {
+		return
+	}
+	t.Errorf("%s to %s, %s: the packets say %s (%s), or %v; the dial says %v", c.Initiator, c.Responder, c.Handshake, c.Cause, c.Confidence, c.Alternatives, attempts)
+}
+
+func names(findings []cause.Finding, id cause.ID) bool {
+	return slices.ContainsFunc(findings, func(f cause.Finding) bool { return f.Cause == id })
+}

@@ -1,0 +1,338 @@
+package tcpstate
+
+import (
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// syn is a SYN of a client of its own.
+func syn(n int, at time.Duration) Segment {
+	return Segment{Time: at, Src: Addr{Lo: mapped4 | uint64(n>>16)}, SrcPort: uint16(n), Dst: server.Addr, DstPort: server.Port, Flags: SYN, Seq: uint32(n)}
+}
+
+func answer(s Segment, flags uint16, at time.Duration) Segment {
+	return Segment{Time: at, Src: s.Dst, SrcPort: s.DstPort, Dst: s.Src, DstPort: s.SrcPort, Flags: flags, Seq: 0, Ack: s.Seq + 1}
+}
+
+// Memory is linear in the connections that are open, not in those that were.
+func TestOverIsHandedOn(t *testing.T) {
+	done := 0
+	tr := NewTracker(1, func(c *Conn) { done++ })
+	most := 0
+	for i := range 20000 { // one a second, each refused
+		at := time.Duration(i) * time.Second
+		s := syn(i, at)
+		tr.Segment(&s)
+		r := answer(s, RST|ACK, at+time.Millisecond)
+		tr.Segment(&r)
+		most = max(most, tr.Open())
+	}
+	if limit := int(TwoMSL/time.Second) + 2; most > limit {
+		t.Errorf("%d connections held at once, want at most %d", most, limit)
+	}
+	tr.Flush()
+	if done != 20000 || tr.Connections != 20000 || tr.Open() != 0 {
+		t.Errorf("%d handed on, %d counted, %d open", done, tr.Connections, tr.Open())
+	}
+}
+
+func TestUnansweredAreHandedOn(t *testing.T) {
+	var waited []uint64
+	tr := NewTracker(1, func(c *Conn) { waited = append(waited, c.Number) })
+	a := syn(1, 0)
+	tr.Segment(&a)
+	again := a
+	again.Time = TwoMSL - time.Second // still trying: it stays
+	tr.Segment(&again)
+	late := syn(2, TwoMSL+time.Second)
+	tr.Segment(&late)
+	retry := late
+	retry.Time += 10 * time.Second
+	tr.Segment(&retry)
+	if len(waited) != 0 {
+		t.Fatalf("handed on while it still tries: %v", waited)
+	}
+	end := syn(3, 2*TwoMSL+2*time.Second)
+	tr.Segment(&end)
+	if !slices.Equal(waited, []uint64{1}) {
+		t.Errorf("handed on: %v, want the first", waited)
+	}
+}
+
+// TIME_WAIT ends after 2 MSL (RFC 9293 §3.10.8).
+func TestTimeWaitEnds(t *testing.T) {
+	var state State
+	tr := NewTracker(1, func(c *Conn) {
+		if c.Number == 1 {
+			state = c.Ends[Initiator].State
+		}
+	})
+	for _, s := range script(t, `
+0 > S 0
+1 < S. 0 ack 1
+2 > . 1 ack 1
+3 > F. 1 ack 1
+4 < F. 1 ack 2
+5 > . 2 ack 2`) {
+		tr.Segment(&s)
+	}
+	other := syn(9, 6*time.Second+TwoMSL)
+	tr.Segment(&other)
+	if state != Closed {
+		t.Errorf("after 2 MSL: %v", state)
+	}
+}
+
+// At the limit those that are over give way first, then the longest silent.
+func TestLimit(t *testing.T) {
+	var evicted []uint64
+	tr := NewTracker(1, func(c *Conn) {
+		if c.Evicted {
+			evicted = append(evicted, c.Number)
+		}
+	})
+	tr.Limit = 64
+	for i := range 64 {
+		s := syn(i, time.Duration(i)*time.Millisecond)
+		tr.Segment(&s)
+	}
+	r := answer(syn(40, 0), RST|ACK, time.Second) // number 41 is over
+	tr.Segment(&r)
+	for i := 64; i < 67; i++ {
+		s := syn(i, 2*time.Second)
+		tr.Segment(&s)
+	}
+	if tr.Open() != 64 {
+		t.Errorf("%d held, the limit is 64", tr.Open())
+	}
+	if !slices.Equal(evicted, []uint64{1, 2}) || tr.Evicted != 2 {
+		t.Errorf("given up: %v (%d), want 1 and 2: 41 was over", evicted, tr.Evicted)
+	}
+}
+
+// In its steady state the tracker allocates nothing.
+func TestNoAllocation(t *testing.T) {
+	tr := NewTracker(1, nil)
+	segments := script(t, `
+0 > S 0 wscale 7
+1 < S. 0 ack 1 wscale 7
+2 > . 1 ack 1
+3 > P. 1:11 ack 1
+4 < . 1 ack 11
+5 > F. 11 ack 1
+6 < R. 1 ack 12`)
+	round := 0
+	run := func() {
+		for i := range segments {
+			s := segments[i]
+			s.Time += time.Duration(round) * 10 * time.Second
+			s.Seq += uint32(round) * 100000
+			s.Ack += uint32(round) * 100000
+			tr.Segment(&s)
+		}
+		round++
+	}
+	for range 3000 {
+		run()
+	}
+	if n := testing.AllocsPerRun(1000, run); n >= 0.1 {
+		t.Errorf("%v allocations a connection", n)
+	}
+}
+
+func TestICMPIsJoined(t *testing.T) {
+	tr := NewTracker(1, nil)
+	s := script(t, "0 > S 0")[0]
+	c := tr.Segment(&s).Conn
+	e := ICMPError{Time: time.Second, Sender: Addr4([]byte{192, 0, 2, 1}), Family: 4, Type: 3, Code: 1,
+		Src: s.Src, Dst: s.Dst, SrcPort: s.SrcPort, DstPort: s.DstPort, Seq: s.Seq}
+	if tr.ICMP(&e) != c {
+		t.Fatal("not joined to its connection")
+	}
+	if got := c.Handshake(); got != ICMPAnswered {
+		t.Errorf("handshake %v", got)
+	}
+	e.DstPort++
+	if tr.ICMP(&e) != nil || tr.StrayICMP != 1 {
+		t.Error("an error about another connection was joined, or not counted")
+	}
+	for range 2 * maxICMP {
+		e.DstPort = s.DstPort
+		tr.ICMP(&e)
+	}
+	if len(c.Detail.ICMP) != maxICMP || c.Detail.ICMPCount != 2*maxICMP+1 {
+		t.Errorf("%d kept of %d", len(c.Detail.ICMP), c.Detail.ICMPCount)
+	}
+}
+
+// RFC 1122 §3.2.2: which errors tell of an end.
+func TestHardICMP(t *testing.T) {
+	for _, c := range []struct {
+		family, typ, code uint8
+		hard              bool
+	}{{4, 3, 1, true}, {4, 3, 4, false}, {4, 5, 0, false}, {4, 4, 0, false}, {4, 11, 0, true}, {4, 12, 0, true}, {6, 1, 4, true}, {6, 2, 0, false}, {6, 3, 0, true}} {
+		if e := (ICMPError{Family: c.family, Type: c.typ, Code: c.code}); e.Hard() != c.hard {
+			t.Errorf("%+v: hard %v", c, !c.hard)
+		}
+	}
+}
+
+// The table finds what was put in and not removed, and nothing else, like a map.
+func TestTable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := newTable(rapid.Uint64().Draw(t, "seed"))
+		model := map[flow]uint32{}
+		key := func(n int) flow {
+			return flow{Addr{0, uint64(n % 5)}, Addr{uint64(n % 3), 9}, uint16(n), 80}
+		}
+		for range rapid.IntRange(1, 300).Draw(t, "steps") {
+			k := key(rapid.IntRange(0, 60).Draw(t, "key"))
+			h := k.hash(table.seed) & 0x7 // many collide
+			n, s := table.find(&k, h)
+			known, in := model[k]
+			if (s != nil) != in || in && n != known {
+				t.Fatalf("found %v as %d, want %v as %d", s != nil, n, in, known)
+			}
+			switch {
+			case !in:
+				n, s := table.add(h)
+				s.conn.Ends[0].Endpoint, s.conn.Ends[1].Endpoint = Endpoint{k.low, k.lowPort}, Endpoint{k.high, k.highPort}
+				s.flip = false
+				model[k] = n
+			case rapid.Bool().Draw(t, "remove"):
+				table.remove(n)
+				delete(model, k)
+			}
+		}
+		if table.live != len(model) {
+			t.Fatalf("%d live, want %d", table.live, len(model))
+		}
+		for k, n := range model {
+			if got, s := table.find(&k, k.hash(table.seed)&7); s == nil || got != n {
+				t.Fatalf("%v was lost", k)
+			}
+		}
+	})
+}
+
+func TestQueue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		pushed, popped := uint32(0), uint32(0)
+		for range rapid.IntRange(1, 20).Draw(t, "bursts") {
+			for range rapid.IntRange(0, 3000).Draw(t, "in") {
+				q.push(entry{slot: pushed, at: time.Duration(pushed)})
+				pushed++
+			}
+			for n := rapid.IntRange(0, 3000).Draw(t, "out"); n > 0 && q.due(1<<40); n-- {
+				if e := q.pop(); e.slot != popped {
+					t.Fatalf("%d came, want %d", e.slot, popped)
+				}
+				popped++
+			}
+		}
+		for ; q.due(1 << 40); popped++ {
+			q.pop()
+		}
+		if popped != pushed {
+			t.Fatalf("%d of %d came", popped, pushed)
+		}
+	})
+}
+
+func TestAddr(t *testing.T) {
+	for _, b := range [][]byte{{192, 0, 2, 1}, append(make([]byte, 15), 1), {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}} {
+		read := Addr6
+		if len(b) == 4 {
+			read = Addr4
+		}
+		a := read(b)
+		if AddrFrom(a.Netip()) != a || a.Is4() != (len(b) == 4) {
+			t.Errorf("% x: %v, is4 %v", b, a.Netip(), a.Is4())
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options []byte
+		want    SYNOptions
+	}{
+		{"all", []byte{2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7}, SYNOptions{MSS: 1460, HasMSS: true, SACK: true, Timestamps: true, Scale: 7, HasScale: true}},
+		{"end of list", []byte{0, 2, 4, 5, 0xb4}, SYNOptions{}},
+		{"wrong lengths are no options", []byte{2, 3, 5, 3, 4, 7, 7, 4, 3, 0, 8, 9, 0, 0, 0, 1, 0, 0, 0}, SYNOptions{}},
+		{"length 0", []byte{3, 0, 7}, SYNOptions{}},
+		{"beyond the end", []byte{2, 40, 1}, SYNOptions{}},
+		{"Fast Open", []byte{34, 2}, SYNOptions{FastOpen: true}},
+		{"Fast Open before its number", []byte{254, 4, 0xf9, 0x89}, SYNOptions{FastOpenX: true}},
+		{"another experiment", []byte{254, 4, 0xe2, 0xd4}, SYNOptions{}},
+		{"MPTCP", []byte{30, 4, 1, 0}, SYNOptions{Multipath: true}},
+	} {
+		if got := ReadOptions(&Segment{Flags: SYN, Options: c.options}); got != c.want {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+	// RFC 3168 §6.1.1: a SYN has both bits, its answer ECE alone.
+	for flags, want := range map[uint16]bool{SYN | ECE | CWR: true, SYN | ECE: false, SYN | ACK | ECE: true, SYN | ACK | ECE | CWR: false, SYN: false} {
+		if got := ReadOptions(&Segment{Flags: flags}).ECN; got != want {
+			t.Errorf("flags %#x: ECN %v", flags, got)
+		}
+	}
+}
+
+func FuzzOptions(f *testing.F) {
+	f.Add([]byte{2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7})
+	f.Add([]byte{3, 0})
+	f.Fuzz(func(t *testing.T, b []byte) { ReadOptions(&Segment{Flags: SYN, Options: b}) })
+}
+
+// FuzzTracker feeds segments of a few flows with any numbers and flags: no
+// panic, every packet counted once, every connection handed on once.
+func FuzzTracker(f *testing.F) {
+	f.Add([]byte{0, synByte, 0, 0, 1, synByte | 16, 0, 1, 0, 16, 1, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		packets, want := 0, 0
+		seen := map[uint64]bool{}
+		tr := NewTracker(3, func(c *Conn) {
+			if seen[c.Number] {
+				t.Fatal("handed on twice")
+			}
+			seen[c.Number] = true
+			packets += int(c.Ends[0].Packets + c.Ends[1].Packets)
+			if c.Handshake().String() == "" || c.Ending().String() == "" {
+				t.Fatal("a class without a name")
+			}
+			for i := range c.Ends {
+				if c.Ends[i].State >= nStates {
+					t.Fatal("no such state")
+				}
+			}
+		})
+		tr.Limit = 64
+		at := time.Duration(0)
+		for ; len(b) >= 4; b = b[4:] {
+			want++
+			at += time.Duration(b[3]) * time.Second
+			s := Segment{Time: at, Src: client.Addr, Dst: server.Addr, SrcPort: uint16(b[0] >> 1), DstPort: 80,
+				Flags: uint16(b[1]), Seq: uint32(b[2]), Ack: uint32(b[3]), Len: uint32(b[2] & 3), TTL: b[3]}
+			if b[0]&1 != 0 {
+				s.Src, s.Dst, s.SrcPort, s.DstPort = s.Dst, s.Src, s.DstPort, s.SrcPort
+			}
+			if b[2]&64 != 0 {
+				s.Seq = binary.BigEndian.Uint32(b)
+			}
+			tr.Segment(&s)
+		}
+		tr.Flush()
+		if packets != want || len(seen) != int(tr.Connections) {
+			t.Fatalf("%d packets of %d, %d connections of %d", packets, want, len(seen), tr.Connections)
+		}
+	})
+}
+
+const synByte = byte(SYN)
