@@ -11,7 +11,7 @@ import (
 
 // ctnetlink (linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_common.h).
 const (
-	ctNew            = 1<<8 | 0 // NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW
+	ctNew            = 1 << 8 // NFNL_SUBSYS_CTNETLINK; IPCTNL_MSG_CT_NEW is 0
 	ctaTupleOrig     = 1
 	ctaTupleReply    = 2
 	ctaStatus        = 3
