@@ -8,6 +8,8 @@ var table = map[string]room{
 	"internal/wire":     {layer: core, imports: `pure`},
 	"internal/tcpstate": {layer: core, imports: `pure`},
 
+	"internal/sweep": {layer: core, imports: `pure`},
+
 	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
 
 	"internal/host/sock": {layer: adapter,
@@ -22,6 +24,10 @@ var table = map[string]room{
 		imports: `std syscall os/exec internal/host/sys
 			github.com/google/nftables github.com/google/nftables/expr
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
+
+	"internal/host/reactor": {layer: adapter,
+		imports: `std syscall internal/sweep internal/host/sys`,
+		tests:   `internal/host/netns`},
 
 	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
