@@ -37,8 +37,8 @@ var table = map[string]room{
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate
-			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`,
-		tests: `golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
+			internal/host/netlink internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
+		tests: `internal/host/netns golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab": {layer: useCase,
 		imports: `std syscall os/exec . evidence cause internal/host/netns golang.org/x/net/dns/dnsmessage

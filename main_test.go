@@ -6,4 +6,6 @@ import (
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m) }
+func TestMain(m *testing.M) {
+	testmain.Main(m, testmain.Helper("sweep", sweepHelper), testmain.Helper("dial", dialHelper))
+}

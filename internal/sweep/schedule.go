@@ -326,3 +326,6 @@ func (q *queue) pop() delayed {
 	q.n--
 	return d
 }
+
+// Closed says that all spaces have been added.
+func (s *Schedule) Closed() bool { return s.closed }

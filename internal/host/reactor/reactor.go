@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dialscope/dialscope/internal/host/sys"
 	"github.com/dialscope/dialscope/internal/sweep"
 )
 
@@ -88,3 +89,6 @@ func Run(ctx context.Context, c Config, s Source) error { return run(ctx, c, s) 
 // is tried out on the loopback interface. Linux does; it is no promise of
 // POSIX, and where the trial cannot be made the answer is no.
 func Reusable() bool { return reusable() }
+
+// ErrnoName is the symbolic name of an errno, "" for 0.
+func ErrnoName(e syscall.Errno) string { return sys.ErrnoName(e) }
