@@ -50,9 +50,10 @@ var table = map[string]room{
 	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
 	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/results":  {layer: part, imports: `std . evidence cause`},
 	"internal/cli": {layer: delivery,
-		imports: `std . evidence cause internal/host/feature internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/target internal/cli/terminal github.com/spf13/cobra github.com/spf13/pflag`,
+		imports: `std . evidence cause internal/host/feature internal/cli/answer internal/cli/progress internal/cli/results
+			internal/cli/series internal/cli/target internal/cli/terminal internal/sweep github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 

@@ -163,8 +163,8 @@ func (s *Sweeper) stream(ctx context.Context) {
 	}
 }
 
-// errNoTargets: everything was excluded, or nothing was named.
-var errNoTargets = errors.New("no target is left: everything named is excluded or reserved")
+// ErrNoTargets: everything was excluded, or nothing was named.
+var ErrNoTargets = errors.New("no target is left: everything named is excluded or reserved")
 
 func errShard(k, n int) error {
 	return fmt.Errorf("there is no shard %d of %d", k, n)

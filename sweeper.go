@@ -57,7 +57,7 @@ func NewSweeper(ctx context.Context, t SweepTargets, o SweepOptions) (*Sweeper, 
 		return nil, err
 	}
 	if t.More == nil && space.Total() == 0 && len(in.failed) == 0 {
-		return nil, errNoTargets
+		return nil, ErrNoTargets
 	}
 	o = o.withDefaults()
 	s := &Sweeper{options: o, input: in, more: t.More, news: make(chan struct{}, 1), judge: newSweepJudge(o.Timeout), confirm: firstEphemeral()}
