@@ -59,6 +59,6 @@ var table = map[string]room{
 
 	"internal/cli/genman": {layer: tool, imports: `std internal/cli`, tests: `cause`},
 	"internal/testmain":   {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
-	"internal/bench":      {layer: tool, imports: `std syscall os/exec . internal/host/netns`},
+	"internal/bench":      {layer: tool, imports: `std syscall os/exec . internal/host/netns github.com/vishvananda/netlink`},
 	"scripts/testreport":  {layer: tool, imports: `std`},
 }

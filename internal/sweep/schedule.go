@@ -178,6 +178,9 @@ func (s *Schedule) Take(now time.Duration, into []Attempt) (n int, wait time.Dur
 		return 0, s.until - now
 	}
 	wait = idle
+	if s.stats.InFlight >= s.window.size {
+		s.window.full(now)
+	}
 	room := min(len(into), s.window.size-s.stats.InFlight)
 	tries := room + holdMost // looks at held targets are bounded too
 	for n < room && tries > 0 {

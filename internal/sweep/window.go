@@ -12,7 +12,7 @@ type window struct {
 	fast       bool // doubling: nothing has gone wrong yet
 
 	ended, answered, resent int // since the last decision
-	cut                     time.Duration
+	cut, grown              time.Duration
 }
 
 const (
@@ -28,6 +28,17 @@ const (
 
 func newWindow(most int) window {
 	return window{size: min(most, firstWindow), most: most, fast: true, cut: -calm}
+}
+
+// doubling is how often a window that is full is doubled while nothing has gone
+// wrong: silence says nothing for a whole timeout, and is not waited for.
+const doubling = 25 * time.Millisecond
+
+// full says that attempts wait for room.
+func (w *window) full(now time.Duration) {
+	if w.fast && now-w.grown >= doubling {
+		w.size, w.grown = min(w.most, 2*w.size), now
+	}
 }
 
 // done counts an attempt that ended.
