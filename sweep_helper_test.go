@@ -33,6 +33,7 @@ type sweepOrder struct {
 	InFlight int
 	Retries  int
 	Engines  int
+	Rate     float64 // 0: as fast as it goes
 	New      bool
 	Portable bool
 }
@@ -46,6 +47,9 @@ func sweepHelper(args []string) int {
 	}
 	o := SweepOptions{
 		Timeout: order.Timeout, InFlight: order.InFlight, Retries: order.Retries, Rate: -1, Engines: order.Engines, NewSockets: order.New,
+	}
+	if order.Rate > 0 {
+		o.Rate = order.Rate
 	}
 	s, err := NewSweeper(context.Background(), SweepTargets{Hosts: order.Hosts, Ports: order.Ports, Exclude: order.Exclude}, o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -222,6 +223,51 @@ func TestSweepTruth(t *testing.T) {
 	}
 	if wrong > 0 {
 		t.Errorf("%d wrong", wrong)
+	}
+}
+
+// While this host's network is away the sweep pauses, and then goes on: no
+// target pays for it.
+func TestSweepWaitsForTheNetwork(t *testing.T) {
+	testmain.Need(t, "netns")
+	c, err := netns.NewChain(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.Server.AddAddr(c.Links[0].B.Name, netip.MustParsePrefix("192.0.2.200/32")); err != nil {
+		t.Fatal(err)
+	}
+	const ports, rate = 3000, 2000
+	var order sweepOrder
+	for p := range uint16(ports) {
+		order.Ports = append(order.Ports, 1000+p)
+	}
+	order.Hosts, order.Rate, order.Timeout = []string{c.Server4.String()}, rate, 3*time.Second
+	link := c.Links[0].A
+	changed := make(chan error, 1)
+	// The moment does not matter, as long as the sweep is under way: a third of
+	// the time that it takes at least.
+	time.AfterFunc(ports/rate*time.Second/3, func() {
+		err := c.Client.SetLink(link.Name, false)
+		time.AfterFunc(700*time.Millisecond, func() {
+			changed <- errors.Join(err, c.Client.SetLink(link.Name, true))
+		})
+	})
+	swept := sweepFrom(t, c.Client, order)
+	if err := <-changed; err != nil {
+		t.Fatal(err)
+	}
+	wrong := 0
+	for _, s := range swept {
+		if s.Outcome != cause.Refused {
+			if wrong++; wrong < 5 {
+				t.Errorf("%+v", s)
+			}
+		}
+	}
+	if len(swept) != ports || wrong > 0 {
+		t.Errorf("%d results, %d wrong", len(swept), wrong)
 	}
 }
 

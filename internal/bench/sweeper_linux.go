@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -51,7 +52,7 @@ func (w workload) last() string {
 type sweeper struct {
 	name string
 	argv func(w workload) []string
-	read func(out []byte) (tally, error)
+	read func(out io.Reader) (tally, error)
 	skip func(w workload) bool
 }
 
@@ -91,8 +92,12 @@ func sweepers(work string) []sweeper {
 	}
 	ours := func(name string, more ...string) sweeper {
 		return sweeper{name: name, read: readNDJSON, argv: func(w workload) []string {
+			retries := "1" // of what is silent, as by default; but here all have the same time for silence
+			if w.want.silent > 0 {
+				retries = "0"
+			}
 			return append([]string{filepath.Join(work, "dialscope"), "sweep", sweptFirst + "-" + w.last(), "-p", w.ports, "--json", "--quiet",
-				"--rate", "0", "--in-flight", fmt.Sprint(w.inFlight), "--timeout", sweepTimeout.String(), "--retries", "0"}, more...)
+				"--rate", "0", "--in-flight", fmt.Sprint(w.inFlight), "--timeout", sweepTimeout.String(), "--retries", retries}, more...)
 		}}
 	}
 	goroutines := func(workers int) sweeper {
@@ -184,30 +189,40 @@ func (s sweeper) run(w workload, out string) (took time.Duration, usage syscall.
 		return took, usage, got, fmt.Errorf("%s: %w", s.name, err)
 	}
 	usage = *cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	b, err := os.ReadFile(out)
-	if err != nil {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return took, usage, got, err
 	}
-	got, err = s.read(b)
+	got, err = s.read(f)
 	return took, usage, got, err
 }
 
-func readCounts(out []byte) (t tally, err error) {
-	_, err = fmt.Sscan(string(out), &t.open, &t.refused, &t.silent, &t.other)
+func readCounts(out io.Reader) (t tally, err error) {
+	_, err = fmt.Fscan(out, &t.open, &t.refused, &t.silent, &t.other)
 	return t, err
 }
 
-func readNDJSON(out []byte) (t tally, err error) {
-	t.open = bytes.Count(out, []byte(`"outcome":"open"`))
-	t.refused = bytes.Count(out, []byte(`"outcome":"refused"`))
-	t.silent = bytes.Count(out, []byte(`"outcome":"timeout"`))
-	t.other = bytes.Count(out, []byte("\n")) - t.open - t.refused - t.silent
-	return t, nil
+// readNDJSON holds no more than a line: the size of this process would be
+// counted as that of the next contestant, which is forked from it.
+func readNDJSON(out io.Reader) (t tally, err error) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		switch line := lines.Bytes(); {
+		case bytes.Contains(line, []byte(`"outcome":"open"`)):
+			t.open++
+		case bytes.Contains(line, []byte(`"outcome":"refused"`)):
+			t.refused++
+		case bytes.Contains(line, []byte(`"outcome":"timeout"`)):
+			t.silent++
+		default:
+			t.other++
+		}
+	}
+	return t, lines.Err()
 }
 
 // readGrepable reads nmap's -oG: "Ports: 7000/open/tcp//…, 7001/closed/…".
-func readGrepable(out []byte) (t tally, err error) {
-	lines := bufio.NewScanner(bytes.NewReader(out))
+func readGrepable(out io.Reader) (t tally, err error) {
+	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		_, ports, ok := strings.Cut(lines.Text(), "Ports: ")
 		if !ok {

@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,11 +58,11 @@ func TestSweepKilledAndResumed(t *testing.T) {
 
 	journal := filepath.Join(dir, "journal")
 	first := append(args, "--rate", "3000", "--journal", journal)
-	again := []string{"sweep", "--resume", journal, "--rate", "3000", "--json", "--quiet"}
+	next := first
 	r := rand.New(rand.NewPCG(1, 2))
 	kills := 0
 	var last []byte
-	for next := first; ; next = again {
+	for {
 		var out bytes.Buffer
 		cmd := exec.Command(program, next...)
 		cmd.Stdout, cmd.Stderr = &out, os.Stderr
@@ -76,9 +79,9 @@ func TestSweepKilledAndResumed(t *testing.T) {
 			err = cmd.Wait()
 		}
 		if _, missing := os.Stat(journal); missing != nil {
-			again = first // killed before it began
+			next = first // killed before it began
 		} else {
-			again = []string{"sweep", "--resume", journal, "--rate", "3000", "--json", "--quiet"}
+			next = []string{"sweep", "--resume", journal, "--rate", "3000", "--json", "--quiet"}
 		}
 		if err == nil {
 			last = out.Bytes()
@@ -126,4 +129,45 @@ func said(t *testing.T, out []byte) map[string]string {
 		all[key] = fmt.Sprint(r.Outcome, r.Errno, r.Cause, r.Culprit, r.Place)
 	}
 	return all
+}
+
+// ^C ends a sweep with a summary, and with the words to go on with.
+func TestSweepInterrupted(t *testing.T) {
+	program, dir := installed(t), t.TempDir()
+	l, err := net.Listen("tcp", "127.9.0.78:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	journal := filepath.Join(dir, "journal")
+	cmd := exec.Command(program, "sweep", "127.9.0.0/20", "-p", port, "--rate", "100", "--json", "--journal", journal)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitCancelled {
+		t.Errorf("exit status %d", code)
+	}
+	for _, want := range []string{"interrupted: ", " of 4094 targets", "go on with: dialscope sweep --resume " + journal} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, stderr.String())
+		}
+	}
 }
