@@ -122,6 +122,19 @@ generate: ## regenerate what is generated
 man: ## the man pages, from the same source as --help
 	go generate ./internal/cli/...
 
+.PHONY: matrix
+matrix: ## run every scenario of the lab and write docs/matrix.md
+	go run ./cmd/dialscope lab matrix >docs/matrix.md.new || { rm docs/matrix.md.new; exit 1; }
+	mv docs/matrix.md.new docs/matrix.md
+
+.PHONY: matrix-check
+matrix-check: ## docs/matrix.md is current in everything but times
+	go run ./cmd/dialscope lab matrix --check docs/matrix.md
+
+.PHONY: tables
+tables: ## make the lab's experiments and write docs/tables
+	for table in success giveup reuse; do go run ./cmd/dialscope lab table $$table >docs/tables/$$table.md.new && mv docs/tables/$$table.md.new docs/tables/$$table.md; done
+
 .PHONY: clean
 clean: ## remove bin/
 	rm -rf bin

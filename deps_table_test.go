@@ -16,10 +16,11 @@ var table = map[string]room{
 		imports: `std syscall evidence cause internal/wire internal/host/sys`},
 	"internal/host/resolve": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`},
-	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`},
+	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`,
+		tests: `internal/testmain`},
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,
-		tests:   `github.com/vishvananda/netlink`},
+		tests:   `github.com/vishvananda/netlink internal/testmain`},
 	"internal/host/netns": {layer: adapter,
 		imports: `std syscall os/exec internal/host/sys
 			github.com/google/nftables github.com/google/nftables/expr
@@ -40,8 +41,11 @@ var table = map[string]room{
 			internal/host/netlink internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
 		tests: `internal/host/netns golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
+	"internal/lab/experiment": {layer: useCase,
+		imports: `std syscall internal/tcpstate internal/host/netns internal/host/sys`},
 	"internal/lab": {layer: useCase,
-		imports: `std syscall os/exec . evidence cause internal/host/netns golang.org/x/net/dns/dnsmessage
+		imports: `std syscall os/exec . evidence cause internal/host/netns internal/host/tun internal/lab/peer
+			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli`},
 
@@ -52,8 +56,9 @@ var table = map[string]room{
 	"internal/cli/target":   {layer: part, imports: `std`},
 	"internal/cli/results":  {layer: part, imports: `std . evidence cause`},
 	"internal/cli": {layer: delivery,
-		imports: `std . evidence cause internal/host/feature internal/cli/answer internal/cli/progress internal/cli/results
-			internal/cli/series internal/cli/target internal/cli/terminal internal/sweep github.com/spf13/cobra github.com/spf13/pflag`,
+		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress
+			internal/cli/results internal/cli/series internal/cli/target internal/cli/terminal internal/sweep
+			github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 

@@ -110,12 +110,26 @@ func (r *run) dial(ctx context.Context) (net.Conn, error) {
 // literal dials one address.
 func (r *run) literal(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+	anyFour := netip.AddrPortFrom(netip.IPv4Unspecified(), remote.Port())
+	everywhere := remote.Addr() == netip.IPv6Unspecified() && r.Network[len(r.Network)-1] != '6'
+	if everywhere && !r.suits(remote.Addr()) {
+		remote, everywhere = anyFour, false
+	}
 	if !r.suits(remote.Addr()) {
 		return nil, r.opError(nil, &net.AddrError{Err: "no suitable address found", Addr: remote.Addr().String()})
 	}
 	conn, i, err := r.try(ctx, r.enter(remote), remote, r.deadline, r.scope)
 	if err != nil {
-		return nil, r.failed(i, err)
+		err = r.failed(i, err)
+		// golang.org/issue/18806: "::" is this host, also where it is reached
+		// by IPv4 only.
+		if everywhere && r.suits(anyFour.Addr()) && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+			if conn, i, again := r.try(ctx, r.enter(anyFour), anyFour, r.deadline, r.scope); again == nil {
+				r.winner = i
+				return conn, nil
+			}
+		}
+		return nil, err
 	}
 	r.winner = i
 	return conn, nil
@@ -133,8 +147,11 @@ func (r *run) setDeadline(ctx context.Context) {
 	}
 }
 
+// localAddr is LocalAddr as the attempts bind it. The unspecified address is
+// every family's, and stands for none: at most its port is bound.
 func (r *run) localAddr() (netip.AddrPort, error) {
 	var a netip.AddrPort
+	fits := false
 	switch l := r.LocalAddr.(type) {
 	case nil:
 		return a, nil
@@ -142,18 +159,23 @@ func (r *run) localAddr() (netip.AddrPort, error) {
 		if l == nil {
 			return a, nil
 		}
-		if a = l.AddrPort(); r.Network[0] == 't' {
-			return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
-		}
+		a, fits = l.AddrPort(), r.Network[0] == 't'
 	case *net.UDPAddr:
 		if l == nil {
 			return a, nil
 		}
-		if a = l.AddrPort(); r.Network[0] == 'u' {
-			return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
-		}
+		a, fits = l.AddrPort(), r.Network[0] == 'u'
 	}
-	return a, &net.AddrError{Err: "mismatched local address type", Addr: r.LocalAddr.String()}
+	local := a.Addr().Unmap()
+	switch {
+	case !fits:
+		return a, &net.AddrError{Err: "mismatched local address type", Addr: r.LocalAddr.String()}
+	case local == netip.IPv6Unspecified() && r.Network[len(r.Network)-1] == '4':
+		return a, &net.AddrError{Err: "non-IPv4 address", Addr: local.String()}
+	case local.IsUnspecified():
+		local = netip.Addr{}
+	}
+	return netip.AddrPortFrom(local, a.Port()), nil
 }
 
 // suits says whether an address is of the network's and the source's family.
@@ -169,7 +191,7 @@ func (r *run) suits(a netip.Addr) bool {
 		}
 	}
 	l := r.local.Addr()
-	return !l.IsValid() || l.IsUnspecified() || l.Is4() == a.Is4()
+	return !l.IsValid() || l.Is4() == a.Is4()
 }
 
 // opError wraps as net.Dialer does: without an address to go to there is no

@@ -3,9 +3,11 @@ package dialscope
 import (
 	"cmp"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -232,9 +234,30 @@ func (x *examination) askAbout(errno syscall.Errno) {
 		x.askAboutSilence()
 	}
 	if x.cfg.Remote.Addr().Is6() {
-		x.sysctlText("net.ipv6.conf.all.disable_ipv6")
-		if x.route != nil && x.route.Interface != "" {
-			x.sysctlText("net.ipv6.conf." + x.route.Interface + ".disable_ipv6")
+		x.seeIPv6Off(errno)
+	}
+}
+
+// seeIPv6Off reads where this host switches IPv6 off: on the route's interface
+// or, where there is no route, on any.
+func (x *examination) seeIPv6Off(errno syscall.Errno) {
+	const most = 16 // interfaces that are looked at
+	off := func(iface string) {
+		x.sysctlText("net.ipv6.conf." + strings.ReplaceAll(iface, ".", "/") + ".disable_ipv6")
+	}
+	off("all")
+	switch {
+	case x.route != nil && x.route.Interface != "" && x.route.Errno == "":
+		off(x.route.Interface)
+	case errno == syscall.ENETUNREACH || errno == syscall.EADDRNOTAVAIL || errno == syscall.EACCES:
+		all, err := net.Interfaces()
+		if !x.unseen("links", err) {
+			return
+		}
+		for _, i := range all[:min(len(all), most)] {
+			if i.Flags&net.FlagLoopback == 0 {
+				off(i.Name)
+			}
 		}
 	}
 }
@@ -254,13 +277,14 @@ func (x *examination) sysctlText(name string) {
 	}
 }
 
-// askAboutSilence asks what can explain that no answer came.
+// askAboutSilence asks what can explain that no answer came. Many dials of a
+// program often reach their deadline together, so that what costs more than a
+// few microseconds is left to a thorough dial.
 func (x *examination) askAboutSilence() {
-	if x.schedule == nil && x.cfg.Network[0] == 't' {
-		x.seeSchedule()
-	}
 	x.seeListener()
-	x.seeConntrack()
+	if x.Thorough {
+		x.seeConntrack()
+	}
 }
 
 // seeListener asks whether this host listens at the destination, where the
@@ -269,7 +293,11 @@ func (x *examination) seeListener() {
 	if x.route == nil || x.route.Type != "local" || x.cfg.Network[0] != 't' {
 		return
 	}
-	if l, err := netlink.ListenerAt(x.cfg.Remote); x.unseen("listener", err) {
+	ask := netlink.ListenerSocket
+	if x.Thorough {
+		ask = netlink.ListenerAt
+	}
+	if l, err := ask(x.cfg.Remote); x.unseen("listener", err) {
 		x.Add(evidence.FromSockDiag, l)
 	}
 }

@@ -7,5 +7,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testmain.Main(m, testmain.Helper("sweep", sweepHelper), testmain.Helper("dial", dialHelper))
+	testmain.Main(m, append(helpers(), testmain.Helper("sweep", sweepHelper), testmain.Helper("dial each", dialEach))...)
 }

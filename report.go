@@ -39,6 +39,21 @@ func (r *Report) AttemptVerdict(i int) cause.Verdict {
 // none was.
 func (r *Report) Winner() int { return r.winner }
 
+// Latency is how long the destination took to answer: from connect(2), which
+// sends the first SYN, to the handshake's end, a refusal or an ICMP error; for
+// UDP from the datagram to its answer. It is that of the attempt that won, else
+// of the last. It is false when there was no answer.
+func (r *Report) Latency() (time.Duration, bool) {
+	i := r.winner
+	if i < 0 {
+		i = len(r.Attempts) - 1
+	}
+	if i < 0 {
+		return 0, false
+	}
+	return cause.Latency(r.Network, &r.Attempts[i])
+}
+
 // Next names the cheapest experiment that would tell apart what the evidence
 // leaves open, among those that allowed has.
 func (r *Report) Next(allowed cause.Allowed) (cause.Experiment, bool) {
@@ -82,6 +97,7 @@ type jsonReport struct {
 	Attempts  []jsonAttempt `json:"attempts"`
 	Privilege Privilege     `json:"privilege"`
 	Start     time.Time     `json:"start"`
+	Latency   time.Duration `json:"latency_ns,omitempty"`
 	Took      time.Duration `json:"duration_ns"`
 }
 
@@ -121,6 +137,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Target: r.Target, Network: r.Network, Verdict: r.Verdict(), Privilege: r.Privilege(),
 		Start: r.Start, Took: r.Took, Evidence: []jsonEntry{}, Attempts: []jsonAttempt{},
 	}
+	doc.Latency, _ = r.Latency()
 	for _, e := range r.Log {
 		doc.Evidence = append(doc.Evidence, jsonEntry{e, -1})
 	}

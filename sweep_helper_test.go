@@ -71,8 +71,8 @@ func sweepHelper(args []string) int {
 	return 0
 }
 
-// dialHelper dials its arguments after the first, which is the timeout, at once.
-func dialHelper(args []string) int {
+// dialEach dials its arguments after the first, which is the timeout, at once.
+func dialEach(args []string) int {
 	timeout, err := time.ParseDuration(args[0])
 	if err != nil {
 		return 1

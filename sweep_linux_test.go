@@ -25,10 +25,10 @@ func sweepFrom(t *testing.T, h *netns.Host, order sweepOrder) map[string]said {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return runIn(t, h, "sweep", string(doc))
+	return saidIn(t, h, "sweep", string(doc))
 }
 
-func runIn(t *testing.T, h *netns.Host, helper string, args ...string) map[string]said {
+func saidIn(t *testing.T, h *netns.Host, helper string, args ...string) map[string]said {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := h.Wrap(testmain.Command(context.Background(), helper, args...))
@@ -130,7 +130,7 @@ func scene(t *testing.T) (c *netns.Chain, targets []string) {
 func TestSweepSaysWhatDialSays(t *testing.T) {
 	const timeout = 2500 * time.Millisecond
 	c, targets := scene(t)
-	dialed := runIn(t, c.Client, "dial", append([]string{timeout.String()}, targets...)...)
+	dialed := saidIn(t, c.Client, "dial each", append([]string{timeout.String()}, targets...)...)
 	outcomes := map[cause.Outcome]int{}
 	for _, s := range dialed {
 		outcomes[s.Outcome]++

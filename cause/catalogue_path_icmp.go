@@ -98,7 +98,7 @@ prohibition looks like a closed port.`,
 	{
 		ID:          FirewallReject,
 		Group:       GroupPath,
-		Title:       "a firewall rejected the SYN with an ICMP error",
+		Title:       "a firewall rejected the packet with an ICMP error",
 		Explanation: "A packet filter[[ at {culprit}]][[ (hop {hop})]] rejected the SYN with an ICMP error[[ ({detail})]]: a closed port would have answered with a reset.",
 		Detail:      "the ICMP message: \"ICMP type 3 code 3: port unreachable\"",
 		Remedy:      "Ask whoever runs {culprit|that device} to allow {target}; on Linux the rule stands in `nft list ruleset` there.",

@@ -13,6 +13,7 @@ var answerRules = []rule{
 	{id: PathFirewallReset, judge: pathFirewallReset, ref: "RFC 3360 §2.1; nf_send_reset"},
 	{id: AcceptedThenReset, needs: []evidence.Kind{"so_error"}, judge: acceptedThenReset, ref: "RFC 9293 §3.10.7.4; tcp_reset"},
 	{id: AcceptedThenClosed, needs: []evidence.Kind{"first_moments"}, judge: acceptedThenClosed, ref: "RFC 9293 §3.6; poll(2) POLLRDHUP"},
+	{id: SYNProxy, needs: []evidence.Kind{"so_error"}, judge: synProxy, ref: "RFC 4987 §3.6; nft(8) synproxy"},
 	{id: PacketLoss, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: packetLoss, ref: "tcp(7) TCP_INFO tcpi_total_retrans; RFC 6298 §2.1"},
 	{id: StaleConnection, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: staleConnection, ref: "RFC 5961 §4; tcp_rcv_synsent_state_process"},
 	{id: IsOpen, judge: isOpen, ref: "connect(2); RFC 9293 §3.5"},
@@ -43,8 +44,11 @@ func portClosed(v *view) reading {
 	case v.listener != nil && v.increased("Tcp.OutRsts"):
 		// Nothing listens, and this host's TCP sent the RST itself.
 		r.confidence, r.detail = Certain, "no socket of this host listens there"
+	case v.still("Tcp.OutRsts") && v.allByLoopback():
+		return nothing // the host's TCP sent none, and nobody else was asked
 	case v.still("Tcp.OutRsts"):
-		return nothing // the host's TCP sent none
+		r.confidence = either(localFirewallReject(v).says(), Possible, Likely)
+		r.detail = "this host's TCP sent no RST: a translation may lead to another host"
 	case v.listener != nil:
 		r.detail = "no socket of this host listens there"
 	}
@@ -72,7 +76,18 @@ func acceptedThenReset(v *view) reading {
 
 func acceptedThenClosed(v *view) reading {
 	if v.outcome == Closed {
-		return reading{confidence: Certain, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+		// Who completed the handshake is not known: a proxy on the way ends a
+		// connection in the same way.
+		return reading{confidence: either(v.toSelf(), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+	}
+	return nothing
+}
+
+// synProxy: whoever stands in front and answers in the destination's name may
+// end the connection when it finds nobody behind.
+func synProxy(v *view) reading {
+	if v.tcp() && !v.toSelf() && v.connected() && (v.outcome == Closed || v.outcome == Reset) {
+		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}
 	return nothing
 }

@@ -190,15 +190,17 @@ func localFirewallReject(v *view) reading {
 	switch {
 	case v.toSelf() && v.listener != nil && v.listener.Found:
 		return local(Likely, fmt.Sprintf("a socket listens on %s, and yet a RST came", v.listener.Bound))
+	case v.toSelf() && v.still("Tcp.OutRsts") && v.still("link.rx_packets"):
+		return nothing // nothing passed the loopback: a translation led elsewhere
 	case v.toSelf() && v.still("Tcp.OutRsts"):
-		return local(Certain, "this host's TCP sent no RST, so its filter made it")
+		return local(either(v.allByLoopback(), Certain, Likely), "this host's TCP sent no RST, so its filter made it")
 	case v.toSelf():
 		if v.increased("Tcp.OutRsts") {
 			return nothing
 		}
 		return local(Possible, "")
 	case v.neverLeft() && v.still("Tcp.OutRsts"):
-		return local(Certain, "no packet left this host, and its TCP sent no RST")
+		return local(either(v.sentNothing(), Certain, Likely), "no packet left this host, and its TCP sent no RST")
 	case v.neverLeft():
 		return local(Likely, "no packet left this host")
 	case v.rises != nil && v.software() && v.increased("link.rx_packets") && v.increased("link.tx_packets"):

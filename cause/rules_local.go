@@ -48,8 +48,10 @@ func familyUnsupported(v *view) reading {
 	case v.before("socket") && v.errno == "EAFNOSUPPORT":
 		// A seccomp filter gives the same errno (systemd's RestrictAddressFamilies=).
 		return local(either(v.security != nil && v.security.Seccomp == 0, Certain, Likely), "")
-	case v.switchedOff() && (v.errno == "EADDRNOTAVAIL" || v.errno == "ENETUNREACH" || v.errno == "EACCES"):
+	case v.ipv6Off() == off && (v.errno == "EADDRNOTAVAIL" || v.errno == "ENETUNREACH" || v.errno == "EACCES"):
 		return local(Certain, "IPv6 is switched off by the sysctl disable_ipv6")
+	case v.ipv6Off() == partlyOff && (v.errno == "EADDRNOTAVAIL" || v.errno == "ENETUNREACH"):
+		return local(Possible, "IPv6 is switched off on some interfaces by the sysctl disable_ipv6")
 	case v.errno == "EAFNOSUPPORT":
 		return local(Likely, "")
 	}
@@ -229,7 +231,7 @@ func noRoute(v *view) reading {
 	case v.route == nil:
 		return local(Likely, "")
 	case v.route.Errno == "ENETUNREACH":
-		if linkDown(v).says() {
+		if linkDown(v).says() || v.ipv6Off() == partlyOff {
 			return local(Possible, "")
 		}
 		return local(Certain, "")
@@ -329,11 +331,26 @@ func unresolvedNeighbour(v *view, gateway bool) reading {
 }
 
 // neverLeft says that this host counted no packet out on the way where the SYN
-// should have gone. Only interfaces that count at once can prove it.
+// should have gone. Only interfaces that count at once can prove it, and only
+// where no translation led the SYN out by another one.
 func (v *view) neverLeft() bool {
-	sent := "Ip.OutTransmits"
+	return v.sentNothing() || v.software() && v.still("link.tx_packets")
+}
+
+// sentNothing says that no packet of the family was handed to any interface.
+func (v *view) sentNothing() bool {
 	if v.remote.Addr().Is6() {
-		sent = "Ip6.OutTransmits"
+		return v.still("Ip6.OutTransmits")
 	}
-	return v.still(sent) || v.software() && v.still("link.tx_packets")
+	return v.still("Ip.OutTransmits")
+}
+
+// allByLoopback says that every IP packet that this host received came in by
+// the interface of the route to itself: an answer was made here. Only a
+// translation can bring the answer to a packet for an own address from outside.
+func (v *view) allByLoopback() bool {
+	received4, seen4 := v.rose("Ip.InReceives")
+	received6, seen6 := v.rose("Ip6.InReceives")
+	looped, seen := v.rose("link.rx_packets")
+	return v.link != nil && v.link.Loopback && seen && seen4 && seen6 && looped > 0 && looped == received4+received6
 }

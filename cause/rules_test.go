@@ -86,6 +86,14 @@ func veth() *evidence.Link {
 	return &evidence.Link{Name: "eth0", Index: 2, Exists: true, Up: true, Carrier: true, Type: "veth"}
 }
 
+func lo() *evidence.Link {
+	return &evidence.Link{Name: "lo", Index: 1, Exists: true, Up: true, Carrier: true, Loopback: true}
+}
+
+func onLo(received int64) *evidence.Counters {
+	return &evidence.Counters{Scope: "link:lo", Rise: map[string]int64{"rx_packets": received}}
+}
+
 func netns(rise map[string]int64) *evidence.Counters {
 	return &evidence.Counters{Scope: "netns", Rise: rise}
 }
@@ -218,6 +226,8 @@ func TestRules(t *testing.T) {
 			wanted{Denied, "EACCES", AdminProhibited, Certain, Router, "2001:db8:1::1", nil, []ID{PolicyDenied}}},
 		{"an ICMP error, and then the handshake", to(remote).add(routed()).connecting("EINPROGRESS").add(icmp(3, 13, "EHOSTUNREACH", mid)).soError("").add(&evidence.TCPInfo{State: "ESTABLISHED"}),
 			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
+		{"a soft error, and the handshake is complete", to(remote).add(routed()).connecting("EINPROGRESS").add(&evidence.SOError{Errno: "EHOSTUNREACH", Soft: true}, icmp(3, 13, "EHOSTUNREACH", mid), &evidence.TCPInfo{State: "ESTABLISHED"}),
+			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
 		{"silence behind a router", silence(to(remote).add(routed()), time.Second),
 			wanted{Timeout, "", PathFirewallDrop, Possible, Path, "", []ID{HostFirewallDrop, HostSilent, LocalFirewallDrop}, nil}},
 		{"silence, and sending again did not fail", func() *story {
@@ -249,14 +259,18 @@ func TestRules(t *testing.T) {
 			wanted{Refused, "ECONNREFUSED", PortClosed, Likely, Destination, "127.0.0.1", []ID{LocalFirewallReject}, nil}},
 		{"RST here although something listens", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(&evidence.Listener{Found: true, Bound: netip.MustParseAddrPort("127.0.0.1:81")}),
 			wanted{Refused, "ECONNREFUSED", LocalFirewallReject, Likely, Local, "", []ID{PortClosed}, nil}},
-		{"RST here that TCP did not send", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(netns(map[string]int64{"Tcp.OutRsts": 0}), &evidence.Listener{}),
+		{"RST here that TCP did not send", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(netns(map[string]int64{"Tcp.OutRsts": 0, "Ip.InReceives": 2, "Ip6.InReceives": 0}), &evidence.Listener{}, lo(), onLo(2)),
 			wanted{Refused, "ECONNREFUSED", LocalFirewallReject, Certain, Local, "", nil, nil}},
+		{"RST that TCP did not send, packets from outside", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(netns(map[string]int64{"Tcp.OutRsts": 0, "Ip.InReceives": 7, "Ip6.InReceives": 0}), &evidence.Listener{}, lo(), onLo(2)),
+			wanted{Refused, "ECONNREFUSED", LocalFirewallReject, Likely, Local, "", []ID{PortClosed}, nil}},
+		{"own address translated to another host", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(netns(map[string]int64{"Tcp.OutRsts": 0, "Ip.InReceives": 1, "Ip6.InReceives": 0}), &evidence.Listener{}, lo(), onLo(0)),
+			wanted{Refused, "ECONNREFUSED", PortClosed, Likely, Destination, "127.0.0.1", nil, []ID{LocalFirewallReject}}},
 		{"reset after the handshake", to(remote).add(routed()).connecting("EINPROGRESS").soError("").add(&evidence.TCPInfo{State: "ESTABLISHED"}, &evidence.FirstMoments{Reset: true}),
 			wanted{Reset, "ECONNRESET", AcceptedThenReset, Likely, Destination, there, []ID{PathFirewallReset, ListenQueueFull}, nil}},
 		{"reset before we looked", to(remote).add(routed()).connecting("EINPROGRESS").soError("ECONNRESET"),
 			wanted{Reset, "ECONNRESET", AcceptedThenReset, Likely, Destination, there, nil, nil}},
 		{"closed after the handshake", to(remote).connecting("EINPROGRESS").soError("").add(&evidence.TCPInfo{State: "ESTABLISHED"}, &evidence.FirstMoments{FIN: true}),
-			wanted{Closed, "", AcceptedThenClosed, Certain, Destination, there, nil, nil}},
+			wanted{Closed, "", AcceptedThenClosed, Likely, Destination, there, []ID{SYNProxy}, nil}},
 		{"own accept queue full", silence(to("127.0.0.1:81").add(toSelf("127.0.0.1")), time.Second).add(netns(map[string]int64{"TcpExt.ListenOverflows": 1, "Ip.OutTransmits": 2}), &evidence.Listener{Found: true, QueueLen: 2, Backlog: 1}),
 			wanted{Timeout, "", ListenQueueFull, Certain, Destination, "127.0.0.1", nil, nil}},
 	} {

@@ -143,7 +143,7 @@ func (v *view) judgeOutcome() (Outcome, evidence.Errno) {
 		return OutcomeOf(v.call.Errno), v.call.Errno
 	case v.connect != nil && !pending(v.connect.Errno):
 		return OutcomeOf(v.connect.Errno), v.connect.Errno
-	case v.soError != nil && v.soError.Errno != "":
+	case v.soError != nil && v.soError.Errno != "" && !v.soError.Soft:
 		return OutcomeOf(v.soError.Errno), v.soError.Errno
 	case v.datagram != nil && v.datagram.SendErrno != "":
 		return OutcomeOf(v.datagram.SendErrno), v.datagram.SendErrno
@@ -191,7 +191,7 @@ func (v *view) connected() bool {
 	if !v.tcp() || v.connect == nil || v.soError == nil {
 		return false
 	}
-	return v.soError.Errno == "" || v.soError.Errno == "ECONNRESET"
+	return v.soError.Errno == "" || v.soError.Soft || v.soError.Errno == "ECONNRESET"
 }
 
 // sync says that connect(2) itself returned the error, before any packet could
@@ -273,6 +273,19 @@ func SYNs(a *evidence.Attempt) int {
 	return n
 }
 
+// Latency is how long an attempt waited for its answer, from connect(2) on; for
+// a datagram, from its sending on. It is false when none came.
+func Latency(network string, a *evidence.Attempt) (time.Duration, bool) {
+	v := look(network, a)
+	switch {
+	case v.connect == nil, v.sync(), v.expired != nil, v.gaveUp != nil:
+		return 0, false
+	case v.datagram != nil:
+		return v.datagram.Waited, v.datagram.Answered || v.datagram.RecvErrno != ""
+	}
+	return v.waited(), v.soError != nil
+}
+
 // fromHere says that an ICMP error was made by this host.
 func (v *view) fromHere(i *evidence.ICMP) bool {
 	switch {
@@ -300,17 +313,37 @@ func (v *view) hopLimit() int {
 	return 0
 }
 
-// switchedOff says that this host's settings switch IPv6 off.
-func (v *view) switchedOff() bool {
+// extent is how far this host's settings switch IPv6 off.
+type extent uint8
+
+const (
+	on        extent = iota // nowhere, as far as is known
+	partlyOff               // on some interfaces, not on others
+	off                     // on every interface that was looked at
+)
+
+// ipv6Off reads disable_ipv6 of the interfaces; that of "all" is only what was
+// written to all of them at one time (addrconf_disable_change), and counts
+// where no interface's own is known.
+func (v *view) ipv6Off() extent {
 	if !v.remote.Addr().Is6() {
-		return false
+		return on
 	}
+	var disabled, enabled bool
 	for name, value := range v.sysctls {
-		if strings.HasSuffix(name, ".disable_ipv6") && value == "1" {
-			return true
+		iface, is := strings.CutPrefix(strings.TrimSuffix(name, ".disable_ipv6"), "net.ipv6.conf.")
+		if !is || !strings.HasSuffix(name, ".disable_ipv6") || iface == "all" || iface == "lo" {
+			continue
 		}
+		disabled, enabled = disabled || value == "1", enabled || value == "0"
 	}
-	return false
+	switch {
+	case disabled && enabled:
+		return partlyOff
+	case disabled, !enabled && v.sysctls["net.ipv6.conf.all.disable_ipv6"] == "1":
+		return off
+	}
+	return on
 }
 
 // software says that the route's interface counts a packet in the moment in

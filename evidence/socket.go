@@ -35,8 +35,14 @@ type Ready struct {
 
 // SOError is getsockopt(SO_ERROR) after readiness: the one test that decides
 // (connect(2), EINPROGRESS). Reading it clears it.
+//
+// Soft says that the connection stands all the same: while the handshake was
+// completed an ICMP error was kept as a soft one, which SO_ERROR gives when
+// there is no other (tcp_v4_err, sk_getsockopt), and TCP_INFO says ESTABLISHED
+// before and after.
 type SOError struct {
 	Errno Errno `json:"errno,omitempty"`
+	Soft  bool  `json:"soft,omitempty"`
 }
 
 // LocalAddr is the address that the kernel chose, or that was bound.

@@ -67,16 +67,15 @@ func (a *app) pace(ctx context.Context, step func(n int) (more bool, err error))
 	return nil
 }
 
-// measured takes out of a dial what the sum needs: the time of the attempt
-// that decided it, and the SYNs sent again by all of them.
+// measured takes out of a dial what the sum needs: how long the destination
+// took to answer (or how long the dial went on without an answer), and the SYNs
+// sent again by all of its attempts.
 func measured(d asked) series.Dial {
 	one := series.Dial{Outcome: d.verdict.Outcome, Cause: d.verdict.Cause, Took: d.report.Took}
-	attempts := d.report.Attempts
-	if winner := d.report.Winner(); winner >= 0 && winner < len(attempts) {
-		one.Took = attempts[winner].Took
-	} else if len(attempts) > 0 {
-		one.Took = attempts[len(attempts)-1].Took
+	if latency, answered := d.report.Latency(); answered {
+		one.Took = latency
 	}
+	attempts := d.report.Attempts
 	for _, attempt := range attempts {
 		if info, _, ok := evidence.Last[*evidence.TCPInfo](attempt.Log); ok {
 			one.Resent += int(info.TotalRetrans)

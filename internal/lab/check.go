@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/lab/peer"
 )
 
 var nameFormat = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -36,6 +37,11 @@ func (s *Scenario) check() error {
 			return under(fmt.Sprintf("faults[%d]", i), err)
 		}
 	}
+	if s.Peer != nil {
+		if _, err := peer.Parse(s.Peer.Script); err != nil {
+			return at("peer.script", "%v", err)
+		}
+	}
 	if s.Confine != nil {
 		if err := s.Confine.check(); err != nil {
 			return under("confine", err)
@@ -60,8 +66,11 @@ func under(key string, err error) error {
 }
 
 func (p *Plan) checkHost(name string) error {
-	if p.host(name) == nil {
+	switch h := p.host(name); {
+	case h == nil:
 		return at("on", "there is no host %q; the hosts are %s", name, p.names())
+	case h.Scripted:
+		return at("on", "%s is played by the peer's script: say there what it does", name)
 	}
 	return nil
 }
@@ -130,6 +139,15 @@ func (f *Fault) check(s *Scenario) error {
 	if f.Route != nil {
 		note("route", f.Route.On, func() error { return f.Route.check() })
 	}
+	if f.Rule != nil {
+		note("rule", f.Rule.On, func() error {
+			switch f.Rule.Kind {
+			case "unreachable", "prohibit", "blackhole":
+				return nil
+			}
+			return at("kind", "%q: write unreachable, prohibit or blackhole", f.Rule.Kind)
+		})
+	}
 	if f.Link != nil {
 		note("link", f.Link.On, func() error { return s.Plan.checkInterface(f.Link.On, f.Link.Interface) })
 	}
@@ -171,11 +189,11 @@ func (f *Fault) check(s *Scenario) error {
 			return nil
 		})
 	}
-	if f.Conntracks != nil {
-		note("conntrack", f.Conntracks.On, fine)
+	if f.Conntrack != nil {
+		note("conntrack", f.Conntrack.On, fine)
 	}
 	if len(set) != 1 {
-		return at("", "a fault is exactly one of address, connect, conntrack, firewall, link, neighbour, route, synproxy, sysctl; here are %d", len(set))
+		return at("", "a fault is exactly one of address, connect, conntrack, firewall, link, neighbour, route, rule, synproxy, sysctl; here are %d", len(set))
 	}
 	return err
 }

@@ -24,6 +24,8 @@ func (st *Stand) break1(ctx context.Context, f *Fault) error {
 		return err
 	case f.Route != nil:
 		return f.Route.apply(st.hosts[f.Route.On])
+	case f.Rule != nil:
+		return st.hosts[f.Rule.On].RejectPort(f.Rule.Port, rejectKinds[f.Rule.Kind])
 	case f.Link != nil:
 		return st.hosts[f.Link.On].SetLink(f.Link.Interface, false)
 	case f.Address != nil:
@@ -38,10 +40,14 @@ func (st *Stand) break1(ctx context.Context, f *Fault) error {
 		return st.hosts[f.Sysctl.On].Sysctl(f.Sysctl.Name, f.Sysctl.Value)
 	case f.Connect != nil:
 		return st.holdConnections(ctx, f.Connect)
-	case f.Conntracks != nil:
-		return f.Conntracks.apply(st.hosts[f.Conntracks.On])
+	case f.Conntrack != nil:
+		return f.Conntrack.apply(st.hosts[f.Conntrack.On])
 	}
 	return fmt.Errorf("no fault")
+}
+
+var rejectKinds = map[string]netns.RouteKind{
+	"unreachable": netns.Unreachable, "prohibit": netns.Prohibit, "blackhole": netns.Blackhole, "throw": netns.Throw,
 }
 
 func (r *RouteFault) apply(h *netns.Host) error {
@@ -49,17 +55,11 @@ func (r *RouteFault) apply(h *netns.Host) error {
 	if err != nil {
 		return err
 	}
-	switch r.Kind {
-	case "delete":
+	if kind, rejects := rejectKinds[r.Kind]; rejects {
+		return h.RejectRoute(to, kind)
+	}
+	if r.Kind == "delete" {
 		return h.DelRoute(to)
-	case "unreachable":
-		return h.RejectRoute(to, netns.Unreachable)
-	case "prohibit":
-		return h.RejectRoute(to, netns.Prohibit)
-	case "blackhole":
-		return h.RejectRoute(to, netns.Blackhole)
-	case "throw":
-		return h.RejectRoute(to, netns.Throw)
 	}
 	if r.Via == "" {
 		return h.AddLinkRoute(to, r.Dev)
@@ -79,5 +79,8 @@ func (f *ConntrackFault) apply(h *netns.Host) error {
 	}); err != nil {
 		return err
 	}
-	return h.Sysctl("net.netfilter.nf_conntrack_max", fmt.Sprint(f.Max))
+	if err := h.Sysctl("net.netfilter.nf_conntrack_max", fmt.Sprint(f.Max)); err != nil {
+		return fmt.Errorf("this kernel has one nf_conntrack_max for all network namespaces: %w", err)
+	}
+	return nil
 }

@@ -101,7 +101,7 @@ func (d *document) variants() (all []variant, err error) {
 
 // scenario fills in one variant.
 func (d *document) scenario(v variant) (*Scenario, error) {
-	plan, err := newPlan(d.Topology, v.routers)
+	plan, err := newPlan(d.Topology, v.routers, d.Peer != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,10 @@ func (f *filler) walk(v reflect.Value, key string) error {
 // stands in brackets then.
 var variable = regexp.MustCompile(`<([a-z0-9_.]+)>(:?)`)
 
-func (f *filler) text(s string) (string, error) {
+func (f *filler) text(s string) (string, error) { return f.textIn(s, nil) }
+
+// textIn fills in a text that stands inside these variables.
+func (f *filler) textIn(s string, inside []string) (string, error) {
 	var wrong error
 	s = variable.ReplaceAllStringFunc(s, func(m string) string {
 		parts := variable.FindStringSubmatch(m)
@@ -204,7 +207,11 @@ func (f *filler) text(s string) (string, error) {
 			return strconv.Itoa(f.family) + parts[2]
 		}
 		if value, ok := f.vars[parts[1]]; ok {
-			filled, err := f.text(value)
+			if slices.Contains(inside, parts[1]) {
+				wrong = fmt.Errorf("<%s> stands for itself", parts[1])
+				return m
+			}
+			filled, err := f.textIn(value, append(slices.Clone(inside), parts[1]))
 			if err != nil {
 				wrong = err
 			}

@@ -15,10 +15,12 @@ type Plan struct {
 	Routes []PlanRoute
 }
 
-// PlanHost is a host, or a router if it forwards.
+// PlanHost is a host, or a router if it forwards. A scripted one is no kernel:
+// a [Peer] plays it at the other end of a TUN device.
 type PlanHost struct {
-	Name   string
-	Router bool
+	Name     string
+	Router   bool
+	Scripted bool
 }
 
 // PlanLink joins two hosts.
@@ -53,8 +55,17 @@ var (
 const maxRouters = 32
 
 // newPlan works a topology out, with a chain of so many routers if it has one.
-func newPlan(t Topology, routers int) (*Plan, error) {
+// A scripted peer is the client's neighbour, and whatever its script adds.
+func newPlan(t Topology, routers int, scripted bool) (*Plan, error) {
 	p := &Plan{}
+	if scripted {
+		if len(t.Chain)+len(t.Links) > 0 {
+			return nil, at("topology", "a scripted peer brings its own: a client with a TUN device, leave chain and links out")
+		}
+		a, b := segment(0, 0)
+		p.Hosts = []PlanHost{{Name: "client"}, {Name: "server", Scripted: true}}
+		p.Links = []PlanLink{{A: PlanEnd{"client", "tun0", a}, B: PlanEnd{"server", "", b}}}
+	}
 	if len(t.Chain) > 0 {
 		if routers < 0 || routers > maxRouters {
 			return nil, at("topology.chain", "a chain of %d routers: write 0 to %d", routers, maxRouters)
@@ -94,7 +105,7 @@ func (p *Plan) addHost(name string, router bool) error {
 	if p.host(name) != nil {
 		return fmt.Errorf("%s: the name is taken", name)
 	}
-	p.Hosts = append(p.Hosts, PlanHost{name, router})
+	p.Hosts = append(p.Hosts, PlanHost{Name: name, Router: router})
 	return nil
 }
 
@@ -154,7 +165,7 @@ func (p *Plan) chain(routers int) {
 	p.Hosts = append(p.Hosts, PlanHost{Name: "client"})
 	for i := range routers {
 		line = append(line, fmt.Sprintf("r%d", i+1))
-		p.Hosts = append(p.Hosts, PlanHost{line[i+1], true})
+		p.Hosts = append(p.Hosts, PlanHost{Name: line[i+1], Router: true})
 	}
 	line = append(line, "server")
 	p.Hosts = append(p.Hosts, PlanHost{Name: "server"})

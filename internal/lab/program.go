@@ -7,3 +7,14 @@ import (
 
 // Program prepares a run of dialscope with these arguments.
 type Program func(ctx context.Context, args ...string) *exec.Cmd
+
+// Itself is the [Program] that is running.
+func Itself(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, self(), args...)
+}
+
+// Args is the command line of the scenario's dial, after the program's name.
+func (s *Scenario) Args(extra ...string) []string {
+	args := append(append([]string{"dial"}, extra...), s.Dial.Flags...)
+	return append(args, s.Dial.Target)
+}

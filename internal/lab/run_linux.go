@@ -28,7 +28,7 @@ func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
 	st, err := Build(ctx, s)
 	r.Built = time.Since(began)
 	if err == nil {
-		err = errors.Join(st.dial(ctx, l, program, r), st.Close())
+		err = errors.Join(st.dial(ctx, l, program, r), st.played(), st.Close())
 	}
 	switch {
 	case errors.Is(err, ErrNotPossible):
@@ -37,12 +37,6 @@ func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
 		r.Failed = err.Error()
 	}
 	return r
-}
-
-// Args is the command line of the scenario's dial, after the program's name.
-func (s *Scenario) Args(extra ...string) []string {
-	args := append(append([]string{"dial"}, extra...), s.Dial.Flags...)
-	return append(args, s.Dial.Target)
 }
 
 func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) error {

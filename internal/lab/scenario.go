@@ -74,15 +74,16 @@ type Service struct {
 
 // Fault is one thing done to the network. Exactly one field is set.
 type Fault struct {
-	Firewall   *FirewallFault  `yaml:"firewall"`
-	SYNProxy   *SYNProxyFault  `yaml:"synproxy"`
-	Route      *RouteFault     `yaml:"route"`
-	Link       *LinkFault      `yaml:"link"`
-	Address    *AddressFault   `yaml:"address"`
-	Neighbour  *NeighbourFault `yaml:"neighbour"`
-	Sysctl     *SysctlFault    `yaml:"sysctl"`
-	Connect    *ConnectFault   `yaml:"connect"`
-	Conntracks *ConntrackFault `yaml:"conntrack"`
+	Firewall  *FirewallFault  `yaml:"firewall"`
+	SYNProxy  *SYNProxyFault  `yaml:"synproxy"`
+	Route     *RouteFault     `yaml:"route"`
+	Rule      *RuleFault      `yaml:"rule"`
+	Link      *LinkFault      `yaml:"link"`
+	Address   *AddressFault   `yaml:"address"`
+	Neighbour *NeighbourFault `yaml:"neighbour"`
+	Sysctl    *SysctlFault    `yaml:"sysctl"`
+	Connect   *ConnectFault   `yaml:"connect"`
+	Conntrack *ConntrackFault `yaml:"conntrack"`
 }
 
 // FirewallFault is one rule of a host's packet filter, see netns.Rule.
@@ -120,6 +121,13 @@ type RouteFault struct {
 	Via  string `yaml:"via"`
 	Dev  string `yaml:"dev"`
 	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole, throw, delete; empty: via or dev
+}
+
+// RuleFault adds a routing rule that refuses TCP packets to a port.
+type RuleFault struct {
+	On   string `yaml:"on"`
+	Port uint16 `yaml:"port"`
+	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole
 }
 
 // LinkFault switches an interface off, or takes its carrier away by switching
@@ -169,10 +177,12 @@ type ConntrackFault struct {
 	Max int    `yaml:"max"`
 }
 
-// Peer is a host whose TCP is scripted. It takes the server's place at the end
-// of the chain.
+// Peer is the other end of a TUN device, played from a script (docs/peer.md):
+// the server at <server>, and what else the script says, such as routers on the
+// way to it.
 type Peer struct {
-	Script string `yaml:"script"`
+	Script string   `yaml:"script"`
+	Routes []string `yaml:"routes"` // networks that lead to it, beside the client's own
 }
 
 // Confinement restricts the dialing process itself.

@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -10,16 +11,42 @@ import (
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
+var update = flag.Bool("update", false, "write docs/matrix.md")
+
 // Every scenario is built and dialed with privileges and without, and the
-// verdict compared with the truth.
+// verdict compared with the truth. docs/matrix.md says the same, in everything
+// but times.
 func TestScenarios(t *testing.T) {
 	testmain.Need(t, "netns")
 	all, err := lab.Library()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range lab.RunAll(t.Context(), lab.Jobs(all, lab.Levels...), program, nil) {
+	results := lab.RunAll(t.Context(), lab.Jobs(all, lab.Levels...), program, nil)
+	for _, r := range results {
 		t.Run(r.Scenario+"/"+string(r.Level), func(t *testing.T) { judge(t, r) })
+	}
+	t.Run("docs/matrix.md", func(t *testing.T) { compareMatrix(t, results) })
+}
+
+func compareMatrix(t *testing.T, results []*lab.Result) {
+	const file = "../../docs/matrix.md"
+	page := lab.Matrix(results)
+	if *update {
+		if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	difference := lab.SameMatrix(string(stored), page)
+	if n := lab.Sum(results).NotPossible; difference != "" && n > strings.Count(string(stored), "not possible here: ") {
+		t.Skipf("%d dials are not possible on this host, more than on the one that wrote it", n)
+	}
+	if difference != "" {
+		t.Errorf("%s is not current (make matrix, and read what changed): %s", file, difference)
 	}
 }
 

@@ -19,6 +19,7 @@ type Stand struct {
 	hosts    map[string]*netns.Host
 	open     []io.Closer // sockets of services and held connections
 	serving  sync.WaitGroup
+	peer     *performance
 }
 
 // Build builds the scenario's network. An error that wraps [ErrNotPossible]
@@ -40,6 +41,9 @@ func Build(ctx context.Context, s *Scenario) (*Stand, error) {
 
 func (st *Stand) build(ctx context.Context) error {
 	for _, h := range st.Scenario.Plan.Hosts {
+		if h.Scripted {
+			continue
+		}
 		host, err := st.net.Host(h.Name)
 		if err != nil {
 			return err
@@ -52,6 +56,12 @@ func (st *Stand) build(ctx context.Context) error {
 		}
 	}
 	for _, l := range st.Scenario.Plan.Links {
+		if st.Scenario.Plan.host(l.B.Host).Scripted {
+			if err := st.perform(l.A); err != nil {
+				return err
+			}
+			continue
+		}
 		opts := netns.LinkOptions{
 			A: netns.End{Name: l.A.Interface, Addrs: l.A.Addrs}, B: netns.End{Name: l.B.Interface, Addrs: l.B.Addrs}, MTU: l.MTU,
 		}
@@ -102,6 +112,9 @@ func (st *Stand) Host(name string) *netns.Host { return st.hosts[name] }
 func (st *Stand) Close() error {
 	for _, c := range slices.Backward(st.open) {
 		c.Close()
+	}
+	if st.peer != nil {
+		st.peer.stop()
 	}
 	st.serving.Wait()
 	return st.net.Close()

@@ -34,12 +34,14 @@ func Need(t testing.TB, names ...string) {
 		if !ok {
 			t.Fatalf("testmain.Need: %q is none of %v", name, slices.Sorted(maps.Keys(gates)))
 		}
-		check(t, name, gate())
+		Check(t, name, gate())
 	}
 }
 
-// check ends the test unless err is nil.
-func check(t netns.TB, name string, err error) {
+// Check is [Need] for a need that the test has looked at itself: unless err is
+// nil, it skips the test and says why, or fails it if DIALSCOPE_REQUIRE has
+// the name in its list.
+func Check(t netns.TB, name string, err error) {
 	t.Helper()
 	if err == nil {
 		return

@@ -136,7 +136,7 @@ func TestNeed(t *testing.T) {
 	} {
 		t.Setenv(requireEnv, tt.require)
 		var got fake
-		check(&got, "raw", tt.err)
+		Check(&got, "raw", tt.err)
 		if got.failed != "" {
 			got.skipped = "" // Fatalf of a real test does not return
 		}

@@ -14,7 +14,7 @@ import (
 type Dial struct {
 	Outcome cause.Outcome
 	Cause   cause.ID
-	Took    time.Duration // the deciding attempt's, from socket(2) to its end
+	Took    time.Duration // from the first SYN to the answer; without one, the whole dial
 	Resent  int           // SYNs sent again
 }
 

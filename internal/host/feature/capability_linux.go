@@ -49,7 +49,7 @@ func ownCapabilities() (capabilities, error) {
 }
 
 func parseCapabilities(status string) (c capabilities, err error) {
-	found := 0
+	var effective, bounding bool
 	for line := range strings.Lines(status) {
 		key, value, _ := strings.Cut(line, ":")
 		if key != "CapEff" && key != "CapBnd" {
@@ -59,14 +59,13 @@ func parseCapabilities(status string) (c capabilities, err error) {
 		if err != nil {
 			return c, fmt.Errorf("%s: %w", key, err)
 		}
-		found++
 		if key == "CapEff" {
-			c.effective = set
+			c.effective, effective = set, true
 		} else {
-			c.bounding = set
+			c.bounding, bounding = set, true
 		}
 	}
-	if found != 2 {
+	if !effective || !bounding {
 		return c, fmt.Errorf("no capability sets in the process status")
 	}
 	return c, nil

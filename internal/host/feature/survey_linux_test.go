@@ -2,6 +2,7 @@ package feature
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // childVariable makes the test binary print its survey and end: a survey of
@@ -28,9 +31,11 @@ func TestMain(m *testing.M) {
 // surveyOf runs the survey as a user without privileges.
 func surveyOf(t *testing.T, uid uint32) []Feature {
 	t.Helper()
+	var missing error
 	if os.Getuid() != 0 {
-		t.Skip("needs root to become another user")
+		missing = errors.New("only root can become another user")
 	}
+	testmain.Check(t, "raw", missing)
 	// By its link in /proc the binary is reached without passing through the
 	// directories above it, which are root's own.
 	child := exec.Command("/proc/self/exe")
@@ -91,9 +96,11 @@ func TestSurveyOfRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var missing error
 	if !hold(own.effective, []capability{netRaw, netAdmin}) {
-		t.Skip("needs CAP_NET_RAW and CAP_NET_ADMIN")
+		missing = errors.New("this user has not CAP_NET_RAW and CAP_NET_ADMIN")
 	}
+	testmain.Check(t, "raw", missing)
 	wantStates(t, Survey(), Yes, "packets", "raw_socket", "mark")
 }
 

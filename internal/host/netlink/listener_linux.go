@@ -18,23 +18,40 @@ const loopbackIndex = 1
 // wildcard, an IPv6 wildcard taking IPv4 too unless IPV6_V6ONLY is set. A
 // socket that is bound to an interface other than the loopback or dst's zone
 // does not take it (inet_lhash2_lookup). None is a result: Found is false.
+//
+// The process that owns it is looked for in proc(5), which takes time that
+// grows with the descriptors of this host; [ListenerSocket] does not.
 func ListenerAt(dst netip.AddrPort) (*evidence.Listener, error) {
+	l, inode, err := listenerAt(dst)
+	if err == nil && l.Found {
+		l.PID, l.Command = processOf(inode)
+	}
+	return l, err
+}
+
+// ListenerSocket is [ListenerAt] without the process.
+func ListenerSocket(dst netip.AddrPort) (*evidence.Listener, error) {
+	l, _, err := listenerAt(dst)
+	return l, err
+}
+
+func listenerAt(dst netip.AddrPort) (l *evidence.Listener, inode uint32, err error) {
 	if !dst.IsValid() || dst.Port() == 0 {
-		return nil, fmt.Errorf("listener at %v: %w", dst, os.ErrInvalid)
+		return nil, 0, fmt.Errorf("listener at %v: %w", dst, os.ErrInvalid)
 	}
 	c, err := sys.OpenSockDiag()
 	if err != nil {
-		return nil, fmt.Errorf("listener at %v: %w", dst, err)
+		return nil, 0, fmt.Errorf("listener at %v: %w", dst, err)
 	}
 	defer c.Close()
 	addr := dst.Addr().Unmap()
 	zone, _, err := interfaceIndex(addr.Zone())
 	if err != nil {
-		return nil, fmt.Errorf("listener at %v: %w", dst, err)
+		return nil, 0, fmt.Errorf("listener at %v: %w", dst, err)
 	}
 	addr = addr.WithZone("")
-	l := &evidence.Listener{Addr: dst}
-	best, inode := 0, uint32(0)
+	l = &evidence.Listener{Addr: dst}
+	best := 0
 	q := sys.SockQuery{Protocol: syscall.IPPROTO_TCP, States: 1 << sys.StateListen, LocalPort: dst.Port()}
 	err = eachFamily(c, q, addr, func(s *sys.DiagSocket) {
 		score := bindScore(s, addr)
@@ -51,12 +68,9 @@ func ListenerAt(dst netip.AddrPort) (*evidence.Listener, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listener at %v: %w", dst, err)
+		return nil, 0, fmt.Errorf("listener at %v: %w", dst, err)
 	}
-	if l.Found {
-		l.PID, l.Command = processOf(inode)
-	}
-	return l, nil
+	return l, inode, nil
 }
 
 // bindScore says how closely a socket's local address fits addr: 0 not at all,

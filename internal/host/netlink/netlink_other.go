@@ -37,6 +37,11 @@ func ListenerAt(netip.AddrPort) (*evidence.Listener, error) {
 	return nil, unsupported("listener look-up")
 }
 
+// ListenerSocket needs Linux.
+func ListenerSocket(netip.AddrPort) (*evidence.Listener, error) {
+	return nil, unsupported("listener look-up")
+}
+
 // PortsToward needs Linux.
 func PortsToward(netip.Addr, netip.AddrPort) (*evidence.Ports, error) {
 	return nil, unsupported("count of ports in use")

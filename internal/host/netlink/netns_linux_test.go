@@ -4,16 +4,17 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
-	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	vishnl "github.com/vishvananda/netlink"
+
+	"github.com/dialscope/dialscope/internal/testmain"
 )
+
+func TestMain(m *testing.M) { testmain.Main(m) }
 
 // enterNetNS puts the test's own thread into a new network namespace with the
 // loopback up. The thread is never unlocked, so that the runtime ends it with
@@ -21,12 +22,7 @@ import (
 func enterNetNS(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread()
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("DIALSCOPE_REQUIRE"), ","), "netns") {
-			t.Fatalf("unshare(CLONE_NEWNET): %v", err)
-		}
-		t.Skipf("needs CAP_SYS_ADMIN for a network namespace: %v", err)
-	}
+	testmain.Check(t, "netns", syscall.Unshare(syscall.CLONE_NEWNET))
 	must(t, vishnl.LinkSetUp(linkNamed(t, "lo")))
 }
 

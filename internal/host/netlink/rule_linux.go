@@ -31,6 +31,7 @@ const (
 	fraIPProto   = 22 // FRA_IP_PROTO
 	fraSport     = 23 // FRA_SPORT_RANGE
 	fraDport     = 24 // FRA_DPORT_RANGE
+	fraDportMask = 29 // FRA_DPORT_MASK, since Linux 6.15
 	fraKnownLast = 24 // later ones are selectors that this code does not know
 
 	ruleInvert = 2 // FIB_RULE_INVERT
@@ -110,6 +111,14 @@ func parseRule(b []byte) (r rule, ok bool) {
 				r.dport = [2]uint16{binary.NativeEndian.Uint16(v), binary.NativeEndian.Uint16(v[2:])}
 				r.hasDport = true
 			}
+		case fraDportMask:
+			// All ones stand beside every single port, 0 beside a range
+			// (fib_rule_port_match).
+			mask := uint16(0)
+			if len(v) >= 2 {
+				mask = binary.NativeEndian.Uint16(v)
+			}
+			r.undecided = r.undecided || mask != 0 && mask != 0xffff
 		case fraTunID, fraL3MDev, fraSport:
 			r.undecided = true
 		default:

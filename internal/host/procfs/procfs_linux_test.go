@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,19 +12,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
+
+func TestMain(m *testing.M) { testmain.Main(m) }
 
 // enterNetNS puts the test's own thread into a new network namespace. The
 // thread is never unlocked, so that the runtime ends it with the test.
 func enterNetNS(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread()
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("DIALSCOPE_REQUIRE"), ","), "netns") {
-			t.Fatalf("unshare(CLONE_NEWNET): %v", err)
-		}
-		t.Skipf("needs CAP_SYS_ADMIN for a network namespace: %v", err)
-	}
+	testmain.Check(t, "netns", syscall.Unshare(syscall.CLONE_NEWNET))
 }
 
 func value(t *testing.T, name string) string {

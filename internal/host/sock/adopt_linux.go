@@ -53,16 +53,18 @@ func (s *socket) handOver() (net.Conn, error) {
 	return conn, nil
 }
 
+// news is what poll(2) says when a peer has spoken, closed or reset.
+const news = sys.PollIn | sys.PollRDHup | sys.PollErr | sys.PollHup
+
 // firstMoments looks, and watches for Settle, whether the peer speaks, closes or
 // resets. Nothing is taken from the application: an error stays in the socket
 // for its first read.
 func (s *socket) firstMoments(ctx context.Context) {
-	const news = sys.PollIn | sys.PollRDHup | sys.PollErr | sys.PollHup
-	revents := s.revents
-	if revents&news == 0 && s.Settle == 0 {
+	if !s.news && s.Settle == 0 {
 		return
 	}
 	began := time.Now()
+	revents, _ := sys.Readiness(s.fd)
 	if revents&news == 0 {
 		if s.file == nil {
 			s.file = os.NewFile(uintptr(s.fd), "socket")
@@ -131,7 +133,7 @@ func (s *socket) exchange(ctx context.Context) error {
 		return expired(s.Config, s.Recorder)
 	case errors.Is(err, ErrExpired), errors.Is(err, ErrCancelled):
 		s.Add(evidence.FromRecv, d)
-		return cancelled(ctx, s.Recorder)
+		return cancelled(ctx, s.Config, s.Recorder)
 	default:
 		return err
 	}

@@ -24,8 +24,9 @@ type socket struct {
 	tcp  bool
 	v6   bool
 
-	revents int16         // what the last look saw,
-	looked  time.Duration // and when
+	revents int16         // what poll(2) said last
+	looked  time.Duration // when the handshake was seen to be over
+	news    bool          // by then the peer had sent data, closed or reset
 
 	*Config
 	*Recorder
@@ -59,7 +60,7 @@ func connect(ctx context.Context, c *Config, r *Recorder) (conn net.Conn, err er
 	// The caller gave up while the handshake was being completed: what
 	// net.Dialer does then, too.
 	if err := ctx.Err(); err != nil {
-		return nil, cancelled(ctx, r)
+		return nil, cancelled(ctx, c, r)
 	}
 	return s.adopt(ctx)
 }
@@ -290,12 +291,15 @@ func (s *socket) await(ctx context.Context) error {
 			sys.PollOut|sys.PollErr|sys.PollHup); {
 		case err == nil:
 		case errors.Is(err, ErrExpired), errors.Is(err, ErrCancelled):
-			s.addInfo(time.Since(s.Began))
+			var i sys.TCPInfo
+			if sys.GetTCPInfo(s.fd, &i) == 0 {
+				s.addInfo(time.Since(s.Began), &i)
+			}
 			s.drainErrqueue()
 			if errors.Is(err, ErrExpired) && ctx.Err() == nil {
 				return expired(s.Config, s.Recorder)
 			}
-			return cancelled(ctx, s.Recorder)
+			return cancelled(ctx, s.Config, s.Recorder)
 		default:
 			return err
 		}
@@ -304,33 +308,45 @@ func (s *socket) await(ctx context.Context) error {
 
 // settled looks once. It is true when the socket is connected; the error is
 // the handshake's.
+//
+// TCP_INFO is asked first: it is evidence in any case, and a state past
+// SYN_SENT means what writability does, without a poll(2).
 func (s *socket) settled() (bool, error) {
-	revents, errno := sys.Readiness(s.fd)
-	if errno != 0 {
-		return false, s.failed(evidence.FromPoll, "poll", "", errno)
-	}
-	if revents&(sys.PollOut|sys.PollErr|sys.PollHup) == 0 {
-		return false, nil
-	}
-	s.ready = evidence.Ready{
-		Readable:   revents&sys.PollIn != 0,
-		Writable:   revents&sys.PollOut != 0,
-		Error:      revents&sys.PollErr != 0,
-		Hangup:     revents&sys.PollHup != 0,
-		PeerClosed: revents&sys.PollRDHup != 0,
+	var i sys.TCPInfo
+	errno := sys.GetTCPInfo(s.fd, &i)
+	if waiting := i.State == sys.StateSYNSent || errno != 0; waiting {
+		if s.revents, errno = sys.Readiness(s.fd); errno != 0 {
+			return false, s.failed(evidence.FromPoll, "poll", "", errno)
+		}
+		if s.revents&(sys.PollOut|sys.PollErr|sys.PollHup) == 0 {
+			return false, nil
+		}
 	}
 	pending, errno := sys.SOError(s.fd)
 	if errno != 0 {
 		return false, s.failed(evidence.FromSOError, "getsockopt", "SO_ERROR", errno)
 	}
-	s.soError = evidence.SOError{Errno: name(pending)}
 	// One reading of the clock for one look: these calls take a microsecond
 	// together.
-	at := time.Since(s.Began)
-	s.AddAt(at, evidence.FromPoll, &s.ready)
-	s.AddAt(at, evidence.FromSOError, &s.soError)
-	state := s.addInfo(at)
-	s.revents, s.looked = revents, at
+	s.looked = time.Since(s.Began)
+	if s.revents != 0 {
+		s.ready = evidence.Ready{
+			Readable:   s.revents&sys.PollIn != 0,
+			Writable:   s.revents&sys.PollOut != 0,
+			Error:      s.revents&sys.PollErr != 0,
+			Hangup:     s.revents&sys.PollHup != 0,
+			PeerClosed: s.revents&sys.PollRDHup != 0,
+		}
+		s.AddAt(s.looked, evidence.FromPoll, &s.ready)
+	}
+	s.soError = evidence.SOError{Errno: name(pending)}
+	if pending != 0 && i.State == sys.StateEstablished {
+		if sys.GetTCPInfo(s.fd, &i) == 0 && i.State == sys.StateEstablished {
+			s.soError.Soft, pending = true, 0
+		}
+	}
+	s.AddAt(s.looked, evidence.FromSOError, &s.soError)
+	state := s.addInfo(s.looked, &i)
 	if pending != 0 {
 		if s.file == nil {
 			s.addLocal()
@@ -341,25 +357,24 @@ func (s *socket) settled() (bool, error) {
 	// In SYN_SENT only a connect that Fast Open deferred is writable (tcp_poll).
 	// Otherwise there was a wake-up without cause (golang.org/issue/14548), or
 	// something in the error queue, which keeps POLLERR up until it is read.
-	if state == "SYN_SENT" && revents&sys.PollOut == 0 {
+	if state == "SYN_SENT" && s.revents&sys.PollOut == 0 {
 		s.drainErrqueue()
 		return false, nil
 	}
+	if s.soError.Soft {
+		s.drainErrqueue()
+	}
+	s.news = i.State != sys.StateEstablished || i.Data_segs_in > 0 || s.revents&news != 0
 	return true, nil
 }
 
 // addInfo records TCP_INFO and returns the state.
-func (s *socket) addInfo(at time.Duration) string {
-	var i sys.TCPInfo
-	if errno := sys.GetTCPInfo(s.fd, &i); errno != 0 {
-		s.AddAt(at, evidence.FromTCPInfo, &evidence.Unseen{What: "tcp_info", Why: string(name(errno))})
-		return ""
-	}
+func (s *socket) addInfo(at time.Duration, i *sys.TCPInfo) string {
 	fact := &s.info
 	if fact.State != "" {
 		fact = new(evidence.TCPInfo)
 	}
-	fill(fact, &i)
+	fill(fact, i)
 	s.AddAt(at, evidence.FromTCPInfo, fact)
 	return fact.State
 }

@@ -108,7 +108,7 @@ func failure(ctx context.Context, c *Config, r *Recorder, err error) error {
 	}
 	r.Add(evidence.FromConnect, &evidence.Connect{Remote: c.Remote, Errno: "EINPROGRESS"})
 	if ctx.Err() != nil {
-		return cancelled(ctx, r)
+		return cancelled(ctx, c, r)
 	}
 	var ne net.Error
 	if errors.As(err, &ne) && ne.Timeout() {
@@ -144,7 +144,7 @@ func exchange(ctx context.Context, c *Config, r *Recorder, conn net.Conn) error 
 		return os.NewSyscallError("read", errno)
 	}
 	if ctx.Err() != nil {
-		return cancelled(ctx, r)
+		return cancelled(ctx, c, r)
 	}
 	return expired(c, r)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -150,6 +151,12 @@ func kinds(l evidence.Log) (all []string) {
 		all = append(all, string(e.Source))
 	}
 	return all
+}
+
+// course is kinds without poll(2), which is asked only where TCP_INFO leaves
+// open whether the handshake is over.
+func course(l evidence.Log) []string {
+	return slices.DeleteFunc(kinds(l), func(s string) bool { return s == "poll" })
 }
 
 // last is the latest fact of a type, which must be there.

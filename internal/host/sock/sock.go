@@ -104,7 +104,7 @@ func (r *Recorder) AddAt(at time.Duration, from evidence.Source, f evidence.Fact
 // when it failed.
 func Connect(ctx context.Context, c *Config, r *Recorder) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, cancelled(ctx, r)
+		return nil, cancelled(ctx, c, r)
 	}
 	if !c.Deadline.IsZero() && !time.Now().Before(c.Deadline) {
 		return nil, expired(c, r)
@@ -119,8 +119,11 @@ func expired(c *Config, r *Recorder) error {
 
 // cancelled records why the context ended: its own deadline is a deadline, and
 // anything else is the caller's will or a lost race.
-func cancelled(ctx context.Context, r *Recorder) error {
+func cancelled(ctx context.Context, c *Config, r *Recorder) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		if !c.Deadline.IsZero() && !time.Now().Before(c.Deadline) {
+			return expired(c, r) // both have passed; the Config knows whose it was
+		}
 		r.Add(evidence.FromTimer, &evidence.Expired{Limit: time.Since(r.Began), Scope: "context"})
 		return ErrExpired
 	}

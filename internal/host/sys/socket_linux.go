@@ -118,6 +118,10 @@ func SOError(fd int) (pending, errno syscall.Errno) {
 // an older kernel does not know stay zero.
 type TCPInfo = unix.TCPInfo
 
+// StateSYNSent is TCP_SYN_SENT of linux/tcp_states.h; the states that sock_diag
+// asks for stand with it.
+const StateSYNSent = 2
+
 // GetTCPInfo is getsockopt(TCP_INFO), tcp(7).
 func GetTCPInfo(fd int, into *TCPInfo) syscall.Errno {
 	n := uint32(unsafe.Sizeof(*into))

@@ -2,10 +2,12 @@ package tun
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Up brings the interface up with these addresses, which are the kernel's own,
@@ -21,7 +23,41 @@ func (d *Device) Up(addrs ...netip.Prefix) error {
 			return fmt.Errorf("tun %s: address %s: %w", d.name, a, err)
 		}
 	}
+	for _, a := range addrs {
+		if err := d.awaitLocal(a.Addr()); err != nil {
+			return fmt.Errorf("tun %s: address %s: %w", d.name, a, err)
+		}
+	}
 	return nil
+}
+
+const (
+	// readyTimeout is how long the kernel may take over work that it does
+	// within a millisecond on an idle machine.
+	readyTimeout = 10 * time.Second
+	readyPause   = 100 * time.Microsecond
+)
+
+// awaitLocal returns when packets to the address are the kernel's own. The
+// route that says so is inserted by a work queue for IPv6 (addrconf_dad_work);
+// what came before it would be dropped.
+func (d *Device) awaitLocal(a netip.Addr) error {
+	question := []byte{family(a), byte(a.BitLen()), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // struct rtmsg
+	question = appendAttr(question, syscall.RTA_DST, a.AsSlice())
+	for began := time.Now(); time.Since(began) < readyTimeout; time.Sleep(readyPause) {
+		local := false
+		err := d.ask(syscall.RTM_GETROUTE, 0, question, func(payload []byte) {
+			const rtmType = 7 // struct rtmsg
+			local = len(payload) > rtmType && payload[rtmType] == syscall.RTN_LOCAL
+		})
+		if err != nil && !errors.Is(err, syscall.ENETUNREACH) {
+			return err
+		}
+		if local {
+			return nil
+		}
+	}
+	return os.ErrDeadlineExceeded
 }
 
 // Down takes the interface down. It loses its routes and its IPv6 addresses;
@@ -48,14 +84,14 @@ func (d *Device) Route(destinations ...netip.Prefix) error {
 func (d *Device) SetMTU(octets int) error {
 	m := linkMessage(d.index, 0, 0)
 	m = appendAttr(m, syscall.IFLA_MTU, word(uint32(octets)))
-	if err := d.ask(syscall.RTM_NEWLINK, 0, m); err != nil {
+	if err := d.change(syscall.RTM_NEWLINK, 0, m); err != nil {
 		return fmt.Errorf("tun %s: MTU %d: %w", d.name, octets, err)
 	}
 	return nil
 }
 
 func (d *Device) setFlags(flags, mask uint32) error {
-	return d.ask(syscall.RTM_NEWLINK, 0, linkMessage(d.index, flags, mask))
+	return d.change(syscall.RTM_NEWLINK, 0, linkMessage(d.index, flags, mask))
 }
 
 func (d *Device) addAddr(p netip.Prefix) error {
@@ -64,7 +100,7 @@ func (d *Device) addAddr(p netip.Prefix) error {
 	m = append(m, word(uint32(d.index))...) // struct ifaddrmsg
 	m = appendAttr(m, syscall.IFA_LOCAL, p.Addr().AsSlice())
 	m = appendAttr(m, syscall.IFA_ADDRESS, p.Addr().AsSlice())
-	return d.ask(syscall.RTM_NEWADDR, syscall.NLM_F_CREATE|syscall.NLM_F_EXCL, m)
+	return d.change(syscall.RTM_NEWADDR, syscall.NLM_F_CREATE|syscall.NLM_F_EXCL, m)
 }
 
 func (d *Device) addRoute(p netip.Prefix) error {
@@ -75,17 +111,24 @@ func (d *Device) addRoute(p netip.Prefix) error {
 	}
 	m = appendAttr(m, syscall.RTA_DST, p.Addr().AsSlice())
 	m = appendAttr(m, syscall.RTA_OIF, word(uint32(d.index)))
-	return d.ask(syscall.RTM_NEWROUTE, syscall.NLM_F_CREATE|syscall.NLM_F_EXCL, m)
+	return d.change(syscall.RTM_NEWROUTE, syscall.NLM_F_CREATE|syscall.NLM_F_EXCL, m)
 }
 
-// ask makes one change with rtnetlink(7) and returns the kernel's errno.
-func (d *Device) ask(typ, flags uint16, body []byte) error {
+// change makes one change with rtnetlink(7) and returns the kernel's errno.
+func (d *Device) change(typ, flags uint16, body []byte) error {
+	return d.ask(typ, flags|syscall.NLM_F_ACK, body, func([]byte) {})
+}
+
+func (d *Device) ask(typ, flags uint16, body []byte, answer func(payload []byte)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.rt == nil {
 		return os.ErrClosed
 	}
-	return d.rt.Ask(typ, flags|syscall.NLM_F_ACK, body, func(uint16, []byte) bool { return true })
+	return d.rt.Ask(typ, flags, body, func(_ uint16, payload []byte) bool {
+		answer(payload)
+		return true
+	})
 }
 
 // linkMessage is a struct ifinfomsg.

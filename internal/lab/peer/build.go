@@ -24,6 +24,20 @@ func (p *player) send(s *sendStep, k *packet, at *node, when time.Time) error {
 	return p.sendNow(s, k, at, sender)
 }
 
+// icmpDelay is the least time between a packet and an ICMP message about it.
+// One that comes while connect(2) still owns the socket, as it would from a TUN
+// device within microseconds, does not end the attempt (tcp_v4_err,
+// sock_owned_by_user): no network is that fast.
+const icmpDelay = 5 * time.Millisecond
+
+// earliest is when a packet in answer to k leaves that is to leave at a time.
+func (o *outgoing) earliest(k *packet, when time.Time) time.Time {
+	if o.kind == icmp && k != nil && when.Before(k.at.Add(icmpDelay)) {
+		return k.at.Add(icmpDelay)
+	}
+	return when
+}
+
 func (p *player) sendNow(s *sendStep, k *packet, at, sender *node) error {
 	b := s.out.raw
 	if s.out.kind != anyPacket {
@@ -100,7 +114,7 @@ func (p *player) build(o *outgoing, k *packet, at, sender *node) ([]byte, error)
 	packet.TTL -= uint8(hop - 1)
 	switch o.kind {
 	case flagged:
-		packet.Transport = p.segment(o, k, src, dst)
+		packet.Transport = p.segment(o, k, at, src, dst)
 	case datagram:
 		packet.Transport = &wire.Datagram{SrcPort: src.Port(), DstPort: dst.Port(), Payload: o.payload}
 	case echo:

@@ -3,6 +3,7 @@ package peer_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"github.com/dialscope/dialscope/internal/host/tun"
 	"github.com/dialscope/dialscope/internal/lab/peer"
 	"github.com/dialscope/dialscope/internal/testmain"
+	"github.com/dialscope/dialscope/internal/wire"
 )
 
 // stage is a client with a scripted peer behind a TUN interface.
@@ -38,9 +40,7 @@ var (
 func perform(t *testing.T, text string, sysctls ...string) *stage {
 	t.Helper()
 	testmain.Need(t, "netns")
-	if err := tun.Supported(); err != nil {
-		t.Skip(err)
-	}
+	testmain.Check(t, "netns", tun.Supported())
 	s := &stage{t: t, served: make(chan struct{})}
 	var err error
 	if s.script, err = peer.Parse(text); err != nil {
@@ -55,7 +55,11 @@ func perform(t *testing.T, text string, sysctls ...string) *stage {
 		t.Fatal(err)
 	}
 	for i := 0; i < len(sysctls); i += 2 {
-		if err := s.host.Sysctl(sysctls[i], sysctls[i+1]); err != nil {
+		err := s.host.Sysctl(sysctls[i], sysctls[i+1])
+		if errors.Is(err, fs.ErrNotExist) {
+			t.Skip(err) // a kernel before the sysctl
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,6 +110,11 @@ func (s *stage) played() {
 	}
 	if s.err != nil {
 		s.t.Errorf("script: %v", s.err)
+	}
+	for _, e := range s.transcript.Entries {
+		if f := wire.Look(e.Packet).Verify(); !e.Sent && f != 0 {
+			s.t.Errorf("the kernel is said to have sent %s", wire.Summary(e.Packet))
+		}
 	}
 }
 

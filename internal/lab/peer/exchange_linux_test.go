@@ -12,11 +12,8 @@ import (
 	"time"
 )
 
-const (
-	ms = time.Millisecond
-	// soon is what a busy machine may add to something that happens at once.
-	soon = 700 * ms
-)
+// soon is what a busy machine may add to something that happens at once.
+const soon = 700 * ms
 
 // exchange is a script and what the kernel makes of it.
 type exchange struct {
@@ -125,6 +122,20 @@ func TestExchanges(t *testing.T) {
 			after 50ms send data "still open"
 			send FIN+ACK
 			end`, then: reads("still open", nil)},
+		// Six retransmissions and four linear ones are allowed, but the modelled time of
+		// six, 7 s with pauses of at most 1 s, is over before (tcp_model_timeout).
+		{name: "silence, modelled time", errno: syscall.ETIMEDOUT, after: 7 * time.Second,
+			sysctls: []string{"net.ipv4.tcp_rto_max_ms", "1000"}, script: host + `
+			expect SYN port 80
+			repeat 6 { expect SYN within 900ms..1300ms }
+			expect no any for 900ms
+			end`},
+		// By default the SYN is sent again after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s.
+		{name: "silence, pauses by default", errno: syscall.ETIMEDOUT, after: 9 * time.Second, set: userTimeout(9 * time.Second), script: host + `
+			expect SYN port 80
+			repeat 5 { expect SYN within 900ms..1300ms }
+			expect SYN within 1900ms..2400ms
+			end`},
 		{name: "silence, two linear", errno: syscall.ETIMEDOUT, after: 7 * time.Second, set: synCount(2), script: host + `
 			expect SYN port 80
 			repeat 5 { expect SYN within 900ms..1300ms }

@@ -105,7 +105,7 @@ func TestUnusualExchanges(t *testing.T) {
 			expect SYN port 80
 			send SYN+ACK mss 1460
 			expect ACK
-			send RST+ACK data "go away"
+			after 50ms send RST+ACK data "go away"
 			end`, then: reads("", syscall.ECONNRESET)},
 		{name: "speaks first, then reset", script: host + `
 			expect SYN port 80
@@ -113,7 +113,7 @@ func TestUnusualExchanges(t *testing.T) {
 			expect ACK
 			send data "421 busy"
 			expect ACK
-			send RST+ACK
+			after 50ms send RST+ACK
 			end`, then: readsThenReset},
 	} {
 		t.Run(x.name, x.run)
@@ -129,9 +129,9 @@ func opens(synack string) string {
 		end`
 }
 
-// readsThenReset: what was received before the RST may or may not be read; the
-// end is ECONNRESET either way (tcp_reset purges nothing that was read).
-func readsThenReset(t *testing.T, s *stage, r result) {
+// readsThenReset: what was received before the RST may or may not be read first;
+// the end is ECONNRESET either way.
+func readsThenReset(t *testing.T, _ *stage, r result) {
 	t.Helper()
 	r.conn.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.ReadAll(r.conn); !errors.Is(err, syscall.ECONNRESET) {

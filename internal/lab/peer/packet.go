@@ -115,7 +115,6 @@ type flowKey struct{ client, host netip.AddrPort }
 
 // flow is what the peer knows of a connection: RFC 9293 §3.3.1, in its words.
 type flow struct {
-	key    flowKey
 	synced bool   // a segment came, so irs and rcvNxt are known
 	irs    uint32 // the kernel's initial sequence number
 	rcvNxt uint32

@@ -122,7 +122,7 @@ func (p *parser) field(o *outgoing) {
 func (p *parser) payload() []byte {
 	if t := p.peek(); t.kind == quoted {
 		p.next()
-		return []byte(t.text)
+		return []byte(t.value)
 	}
 	if p.peek().text == "hex" {
 		p.next()

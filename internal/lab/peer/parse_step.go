@@ -46,7 +46,8 @@ func (p *parser) step() step {
 
 // expect reads "expect MATCH [within D]" and "expect no MATCH for D".
 func (p *parser) expect() step {
-	begin, line := p.pos, p.next().line
+	begin := p.pos
+	line := p.next().line
 	if p.peek().text == "no" {
 		p.next()
 		s := &absentStep{line: line, match: p.match(nil)}

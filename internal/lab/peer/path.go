@@ -60,7 +60,7 @@ func (p *player) report(k *packet, r *node, name string, mtu uint32) error {
 		kind: icmp, icmp: icmpKind{name: name}, mtu: mtu,
 		times: 1, quote: quote{octets: -1},
 	}}
-	return p.send(s, k, r, k.at)
+	return p.send(s, k, r, s.out.earliest(k, k.at))
 }
 
 // deliver hands a packet to the step that waits for it, or to the first rule
@@ -119,7 +119,7 @@ func (p *player) apply(r *rule, k *packet) error {
 	}
 	at := k.at
 	for _, s := range r.actions {
-		at = at.Add(s.after)
+		at = s.out.earliest(k, at.Add(s.after))
 		if err := p.send(s, k, r.at, at); err != nil {
 			return err
 		}

@@ -41,7 +41,9 @@ func (p *player) begin(f *flow) {
 	}
 }
 
-func (p *player) segment(o *outgoing, k *packet, src, dst netip.AddrPort) *wire.Segment {
+// segment fills in a TCP segment. at is the router that sends it in the host's
+// place: it answers what it saw, which the host never will.
+func (p *player) segment(o *outgoing, k *packet, at *node, src, dst netip.AddrPort) *wire.Segment {
 	var f *flow
 	if k != nil && k.flow != nil && !o.to.IsValid() && o.port == 0 && o.clientPort == 0 {
 		f = k.flow
@@ -57,14 +59,17 @@ func (p *player) segment(o *outgoing, k *packet, src, dst netip.AddrPort) *wire.
 	if o.seq.base == absolute && o.flags&wire.SYN != 0 && !f.opened {
 		f.iss, f.sndNxt = s.Seq, s.Seq
 	}
-	var right, captured uint32
-	if o.flags&wire.ACK != 0 {
-		right = f.rcvNxt
-	}
+	right, irs, captured := f.rcvNxt, f.irs, uint32(0)
 	if k != nil {
 		captured = k.tcp.Seq
+		if at != nil || !f.synced {
+			right, irs = k.tcp.Seq+k.tcp.Len(), k.tcp.Seq
+		}
 	}
-	s.Ack = o.ack.of(right, f.irs, captured)
+	if o.flags&wire.ACK == 0 {
+		right = 0
+	}
+	s.Ack = o.ack.of(right, irs, captured)
 	if o.seq.base == unset || o.seq.base == absolute && o.flags&wire.SYN != 0 {
 		f.sent(s)
 	}

@@ -121,8 +121,12 @@ func (p *player) play() error {
 func (p *player) drain() error {
 	for len(p.scheduled) > 0 {
 		_, err := p.pump(p.scheduled[len(p.scheduled)-1].at, nil)
-		if err != nil && !errors.Is(err, errTimeout) {
-			return p.blame(err, 0, "end")
+		switch {
+		case errors.Is(err, errTimeout):
+		case p.ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
 		}
 	}
 	return nil

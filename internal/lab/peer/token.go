@@ -21,9 +21,10 @@ func (e *SyntaxError) Error() string {
 
 // token is a word, a quoted text, a brace, or the end of a statement.
 type token struct {
-	kind tokenKind
-	text string
-	line int
+	kind  tokenKind
+	text  string // as written
+	value string // of a quoted text
+	line  int
 }
 
 type tokenKind uint8
@@ -65,9 +66,10 @@ func tokens(text string) ([]token, *SyntaxError) {
 			switch t.kind {
 			case quoted:
 				var bad string
-				if t.text, length, bad = unquote(rest); bad != "" {
+				if t.value, length, bad = unquote(rest); bad != "" {
 					return nil, &SyntaxError{number, rest, bad}
 				}
+				t.text = rest[:length]
 			case word:
 				if length = strings.IndexAny(rest, " \t{};#\""); length < 0 {
 					length = len(rest)

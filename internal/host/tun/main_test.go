@@ -1,0 +1,9 @@
+package tun_test
+
+import (
+	"testing"
+
+	"github.com/dialscope/dialscope/internal/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }

@@ -1,0 +1,170 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dialscope/dialscope/cause"
+)
+
+// Matrix is results as a page of Markdown: a sentence, who was taken for whom,
+// and every scenario with both verdicts and the time to them.
+func Matrix(results []*Result) string {
+	var b strings.Builder
+	b.WriteString("# What is wrong, and what dialscope says\n\n")
+	b.WriteString("Written by `make matrix`: every scenario of the lab, dialed with and without\n")
+	b.WriteString("privileges. *Among* means that the truth stands among the alternatives, since\n")
+	b.WriteString("this host's evidence alone cannot tell it from the verdict.\n\n")
+	b.WriteString(Sum(results).String() + "\n\n")
+	confusion(&b, results)
+	b.WriteString("## Every scenario\n\n")
+	b.WriteString("The verdict is that of a user without privileges where there is one column; the\n")
+	b.WriteString("other stands beside it where it differs.\n\n")
+	b.WriteString("| scenario | truth | verdict | with privileges | answered in |\n|---|---|---|---|---|\n")
+	for _, pair := range pairs(results) {
+		row(&b, pair)
+	}
+	return b.String()
+}
+
+// pairs groups results by scenario, in order, unprivileged first.
+func pairs(results []*Result) (all [][2]*Result) {
+	at := map[string]int{}
+	for _, r := range results {
+		if r == nil {
+			continue
+		}
+		i, known := at[r.Scenario]
+		if !known {
+			i = len(all)
+			at[r.Scenario] = i
+			all = append(all, [2]*Result{})
+		}
+		if r.Level == Privileged {
+			all[i][1] = r
+		} else {
+			all[i][0] = r
+		}
+	}
+	return all
+}
+
+func row(b *strings.Builder, pair [2]*Result) {
+	own, other := pair[0], pair[1]
+	if own == nil {
+		own, other = other, nil
+	}
+	beside := ""
+	if other != nil && (said(other) != said(own) || truth(other.Truth) != truth(own.Truth)) {
+		beside = said(other)
+		if truth(other.Truth) != truth(own.Truth) {
+			beside = "truth: " + truth(other.Truth) + "; " + beside
+		}
+	}
+	took := ""
+	if own.NotPossible == "" && own.Failed == "" {
+		took = brief(own.Took)
+	}
+	fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", own.Scenario, truth(own.Truth), said(own), beside, took)
+}
+
+func truth(t Truth) string {
+	errno := ""
+	if t.Errno != "" {
+		errno = ", " + string(t.Errno)
+	}
+	return fmt.Sprintf("%s by %s (%s%s)", t.Cause, t.Culprit, t.Outcome, errno)
+}
+
+func said(r *Result) string {
+	switch {
+	case r.NotPossible != "":
+		return "not possible here: " + r.NotPossible
+	case r.Failed != "":
+		return "**failed**: " + strings.ReplaceAll(r.Failed, "\n", " ")
+	}
+	v := r.Verdict
+	text := fmt.Sprintf("%s by %s, %s", v.Cause, culprit(v.Culprit), v.Confidence)
+	switch {
+	case !r.Good():
+		text = "**wrong**: " + text
+	case !r.Exact && v.Cause != r.Truth.Cause:
+		text += " (among)"
+	}
+	return text
+}
+
+// brief is a time in two digits.
+func brief(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+	case d < time.Second:
+		return fmt.Sprintf("%.0f ms", float64(d)/1e6)
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// confusion counts which cause was taken for which.
+func confusion(b *strings.Builder, results []*Result) {
+	type cell struct{ truth, said cause.ID }
+	counts := map[cell]map[cause.Confidence]int{}
+	for _, r := range results {
+		if r == nil || r.NotPossible != "" || r.Failed != "" {
+			continue
+		}
+		c := cell{r.Truth.Cause, r.Verdict.Cause}
+		if counts[c] == nil {
+			counts[c] = map[cause.Confidence]int{}
+		}
+		counts[c][r.Verdict.Confidence]++
+	}
+	cells := make([]cell, 0, len(counts))
+	for c := range counts {
+		cells = append(cells, c)
+	}
+	slices.SortFunc(cells, func(a, b cell) int { return cmp.Or(cmp.Compare(a.truth, b.truth), cmp.Compare(a.said, b.said)) })
+	b.WriteString("## Truth against verdict\n\n| truth | verdict | certain | likely | possible |\n|---|---|---|---|---|\n")
+	for _, c := range cells {
+		verdict := string(c.said)
+		if c.said != c.truth {
+			verdict = "*" + verdict + "*"
+		}
+		n := counts[c]
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", c.truth, verdict, count(n[cause.Certain]), count(n[cause.Likely]), count(n[cause.Possible]))
+	}
+	b.WriteString("\n")
+}
+
+func count(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+var lastCell = regexp.MustCompile(`(?m)\| [0-9.]+ (ms|s) \|$`)
+
+// SameMatrix compares two pages but for the times. It returns the first line
+// that differs, "" if none does.
+func SameMatrix(stored, fresh string) string {
+	a := strings.Split(lastCell.ReplaceAllString(stored, "|"), "\n")
+	b := strings.Split(lastCell.ReplaceAllString(fresh, "|"), "\n")
+	for i := range max(len(a), len(b)) {
+		var old, now string
+		if i < len(a) {
+			old = a[i]
+		}
+		if i < len(b) {
+			now = b[i]
+		}
+		if old != now {
+			return fmt.Sprintf("line %d is\n%s\nand would be\n%s", i+1, old, now)
+		}
+	}
+	return ""
+}

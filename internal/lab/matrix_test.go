@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dialscope/dialscope/cause"
+)
+
+func sampleResults(took time.Duration) []*Result {
+	closed := cause.Finding{Cause: cause.PortClosed, Culprit: cause.Culprit{Kind: cause.Destination, Address: netip.MustParseAddr("192.0.2.1")}, Confidence: cause.Likely}
+	drop := cause.Finding{Cause: cause.HostSilent, Culprit: cause.Culprit{Kind: cause.Destination}, Confidence: cause.Possible}
+	result := func(name string, l Level, t Truth, f cause.Finding, j Judgement) *Result {
+		return &Result{Scenario: name, Level: l, Truth: t, Verdict: cause.Verdict{Finding: f}, Judgement: j, Took: took}
+	}
+	t := Truth{Cause: cause.PortClosed, Culprit: "destination 192.0.2.1", Outcome: cause.Refused, Errno: "ECONNREFUSED"}
+	silent := Truth{Cause: cause.PathFirewallDrop, Culprit: "path", Outcome: cause.Timeout}
+	return []*Result{
+		result("closed", Privileged, t, closed, Judgement{Exact: true}),
+		result("closed", Unprivileged, t, closed, Judgement{Exact: true}),
+		result("silent", Privileged, silent, drop, Judgement{}),
+		result("silent", Unprivileged, silent, closed, Judgement{WrongCertain: true, Defects: []string{"it is wrong"}}),
+		{Scenario: "full", Level: Privileged, NotPossible: "no such feature", Truth: t},
+		{Scenario: "full", Level: Unprivileged, NotPossible: "no such feature", Truth: t},
+		{Scenario: "broken", Level: Unprivileged, Failed: "no\ndocument", Truth: t},
+		nil, // not run
+	}
+}
+
+func TestMatrix(t *testing.T) {
+	page := Matrix(sampleResults(1500 * time.Microsecond))
+	for _, want := range []string{
+		"4 scenarios, 7 dials: 2 right, 1 with the truth among the alternatives, 1 wrong (1 of them certain), 1 failed, 2 not possible here.",
+		"| port-closed | port-closed |  | 2 |  |",
+		"| path-firewall-drop | *host-silent* |  |  | 1 |",
+		"| path-firewall-drop | *port-closed* |  | 1 |  |",
+		"| closed | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | port-closed by destination 192.0.2.1, likely |  | 1.5 ms |",
+		"| silent | path-firewall-drop by path (timeout) | **wrong**: port-closed by destination 192.0.2.1, likely | host-silent by destination, possible (among) | 1.5 ms |",
+		"| full | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | not possible here: no such feature |  |  |",
+		"| broken | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | **failed**: no document |  |  |",
+	} {
+		if !strings.Contains(page, want+"\n") {
+			t.Errorf("the page has no line\n%s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(page)
+	}
+}
+
+func TestSameMatrix(t *testing.T) {
+	page := Matrix(sampleResults(time.Millisecond))
+	if d := SameMatrix(page, Matrix(sampleResults(3*time.Second))); d != "" {
+		t.Errorf("only times differ, and yet: %s", d)
+	}
+	if d := SameMatrix(page, strings.Replace(page, "likely", "certain", 1)); !strings.Contains(d, "certain") {
+		t.Errorf("a verdict differs: %q", d)
+	}
+	if d := SameMatrix(page, page+"one more\n"); d == "" {
+		t.Error("a line more is a difference")
+	}
+}
+
+func TestSum(t *testing.T) {
+	sum := Sum(sampleResults(0))
+	if sum.OK() || sum.WrongCertain != 1 || sum.Why["no such feature"][0] != "full" || len(sum.Why["no such feature"]) != 1 {
+		t.Errorf("%+v", sum)
+	}
+	if good := Sum(sampleResults(0)[:3]); !good.OK() || !strings.Contains(good.String(), "none wrong") {
+		t.Errorf("%+v", good)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	var got []string
+	for _, r := range sampleResults(0)[:7] {
+		got = append(got, r.Status())
+	}
+	want := "right, right, open, wrong and certain, not possible, not possible, failed"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("%s, want %s", s, want)
+	}
+}
