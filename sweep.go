@@ -53,7 +53,10 @@ type SweepOptions struct {
 	Rate float64
 
 	// InFlight bounds the attempts at once. Zero: as many as there are
-	// descriptors for. Below it the sweep finds its own number: it doubles, or
+	// descriptors for (RLIMIT_NOFILE). More than that is possible on Linux:
+	// each engine then has a descriptor table of its own (unshare(2),
+	// CLONE_FILES), a copy of this process's; a file or socket that the process
+	// closes during such a sweep stays open until the sweep ends. Below it the sweep finds its own number: it doubles, or
 	// grows, until answers begin to need a second SYN or this host runs out of
 	// something, and then takes back half.
 	InFlight int

@@ -33,6 +33,7 @@ type sweepOrder struct {
 	InFlight int
 	Retries  int
 	Engines  int
+	NoFile   uint64  // RLIMIT_NOFILE for the sweep; 0: as it is
 	Rate     float64 // 0: as fast as it goes
 	New      bool
 	Portable bool
@@ -47,6 +48,9 @@ func sweepHelper(args []string) int {
 	}
 	o := SweepOptions{
 		Timeout: order.Timeout, InFlight: order.InFlight, Retries: order.Retries, Rate: -1, Engines: order.Engines, NewSockets: order.New,
+	}
+	if order.NoFile > 0 && !limitDescriptors(order.NoFile) {
+		return 1
 	}
 	if order.Rate > 0 {
 		o.Rate = order.Rate

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -268,6 +269,40 @@ func TestSweepWaitsForTheNetwork(t *testing.T) {
 	}
 	if len(swept) != ports || wrong > 0 {
 		t.Errorf("%d results, %d wrong", len(swept), wrong)
+	}
+}
+
+func limitDescriptors(n uint64) bool {
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}) == nil
+}
+
+// More attempts are in flight than a process may have descriptors: all of these
+// targets are silent, and they take hardly longer than one.
+func TestSweepBeyondTheDescriptorLimit(t *testing.T) {
+	testmain.Need(t, "netns")
+	c, err := netns.NewChain(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := c.Server.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Drop()}); err != nil {
+		t.Fatal(err)
+	}
+	order := sweepOrder{Hosts: []string{c.Server4.String()}, Timeout: 2 * time.Second, Retries: -1, InFlight: 3000, NoFile: 500}
+	for p := range uint16(3000) {
+		order.Ports = append(order.Ports, 1000+p)
+	}
+	began := time.Now()
+	swept := sweepFrom(t, c.Client, order)
+	took := time.Since(began)
+	for _, s := range swept {
+		if s.Outcome != cause.Timeout || s.SYNs != 2 {
+			t.Fatalf("%+v", s)
+		}
+	}
+	// With 500 descriptors it would take eight times the timeout at least.
+	if len(swept) != 3000 || took > 6*order.Timeout {
+		t.Errorf("%d results in %v", len(swept), took)
 	}
 }
 

@@ -90,12 +90,23 @@ func (o SweepOptions) withDefaults() SweepOptions {
 	if o.Engines <= 0 {
 		o.Engines = runtime.GOMAXPROCS(0)
 	}
-	if most := descriptorsFree(); o.InFlight <= 0 || o.InFlight > most {
-		o.InFlight = most
+	table := descriptorsFree()
+	if o.InFlight <= 0 {
+		o.InFlight = table
+	}
+	o.InFlight = min(o.InFlight, mostInFlight)
+	if o.InFlight > table {
+		if runtime.GOOS != "linux" {
+			o.InFlight = table
+		}
+		o.Engines = max(o.Engines, (o.InFlight+table-1)/table)
 	}
 	o.Engines = min(o.Engines, o.InFlight)
 	return o
 }
+
+// mostInFlight is more than the memory for sockets of most hosts.
+const mostInFlight = 1 << 20
 
 // descriptorsFree is how many sockets a sweep may have: what RLIMIT_NOFILE
 // leaves (the runtime has raised the soft limit), less some for everything else.
@@ -223,7 +234,8 @@ func (s *Sweeper) yield(ctx context.Context, yield func(SweepResult, error) bool
 func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
 	s.withLock(func() { s.began = time.Now() })
 	c := reactor.Config{
-		Timeout: s.options.Timeout, Clock: s.clock,
+		OwnTable: s.options.InFlight > descriptorsFree(),
+		Timeout:  s.options.Timeout, Clock: s.clock,
 		NewEach: s.options.NewSockets || !reactor.Reusable(),
 		Scope:   func(a netip.Addr) uint32 { return sock.ZoneIndex(a.Zone()) },
 		Confirm: func(a netip.AddrPort) bool { return a.Port() >= s.confirm },

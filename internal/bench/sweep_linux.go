@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -23,12 +24,17 @@ const (
 	swept      = sweptFirst + "/16"
 	sweptOpen  = "7000"
 	sweptMute  = "7002"
+
+	// Of what goes to these ports one packet in a hundred is lost; the first is open.
+	lossyOpen  = "7010"
+	lossyPorts = "7010,7011,7012,7013,7014,7015,7016,7017"
 )
 
 // sweepOptions are how much to sweep.
 type sweepOptions struct {
 	rounds int
 	bits   int // of the prefix that is swept; a wide one gives steadier figures
+	only   string
 }
 
 func parseSweepOptions(args []string) (sweepOptions, error) {
@@ -36,12 +42,13 @@ func parseSweepOptions(args []string) (sweepOptions, error) {
 	fs := flag.NewFlagSet("scripts/bench sweep", flag.ContinueOnError)
 	fs.IntVar(&o.rounds, "rounds", 5, "rounds of each comparison, after one that is not counted")
 	fs.IntVar(&o.bits, "bits", 16, "prefix length of what is swept, 16 to 24: 16 is 65,536 targets")
+	fs.StringVar(&o.only, "only", "", "the workload whose name begins so")
 	quick := fs.Bool("quick", false, "less of it all: does it run?")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
 	if *quick {
-		o = sweepOptions{rounds: 1, bits: 20}
+		o.rounds, o.bits = 1, 20
 	}
 	if o.rounds < 1 || o.bits < 16 || o.bits > 24 || fs.NArg() > 0 {
 		return o, errors.New("rounds is a number above 0, bits one from 16 to 24, and there is nothing else to say")
@@ -90,7 +97,7 @@ func orchestrateSweep(args []string) error {
 	if err != nil {
 		return err
 	}
-	c := here.Command(context.Background(), self, "sweepclient", work, fmt.Sprint(o.rounds), fmt.Sprint(o.bits))
+	c := here.Command(context.Background(), self, "sweepclient", work, fmt.Sprint(o.rounds), fmt.Sprint(o.bits), o.only)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("measuring: %w", err)
@@ -128,13 +135,20 @@ func sweptNetwork(n *netns.Net) (*netns.Host, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("local route: %w", err)
 	}
-	mute := netip.MustParseAddrPort(sweptFirst + ":" + sweptMute).Port()
-	if _, err := there.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP, Dport: mute}, Verdict: netns.Drop()}); err != nil {
+	drop := func(port string, percent uint32) netns.Rule {
+		m := netns.Match{Protocol: netns.TCP, Dport: netip.MustParseAddrPort(sweptFirst + ":" + port).Port(), Percent: percent}
+		return netns.Rule{Hook: netns.Input, Match: m, Verdict: netns.Drop()}
+	}
+	rules := []netns.Rule{drop(sweptMute, 0)}
+	for port := range strings.SplitSeq(lossyPorts, ",") {
+		rules = append(rules, drop(port, 1))
+	}
+	if _, err := there.Firewall(rules...); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return here, startServer(there, self, "0.0.0.0:"+sweptOpen)
+	return here, errors.Join(startServer(there, self, "0.0.0.0:"+sweptOpen), startServer(there, self, "0.0.0.0:"+lossyOpen))
 }

@@ -80,7 +80,7 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 	value(&o.timeout, "timeout", "", "2s", "`TIME` that each attempt has")
 	flags.Float64Var(&o.rate, "rate", dialscope.DefaultSweepRate, "attempts a second, `N`; 0: as fast as it goes")
 	note("rate", "1000")
-	number(&o.inFlight, 0, mostInFlight, "in-flight", "1000", "attempts at once, `N` at most; 0: as many as there are descriptors for")
+	number(&o.inFlight, 0, mostInFlight, "in-flight", "1000", "attempts at once, `N` at most, also beyond the limit of descriptors; 0: as many as there are descriptors for")
 	number(&o.retries, 0, 100, "retries", "1", "try what stays silent again `N` times")
 	number(&o.hostMost, 0, 65535, "host-in-flight", "16", "attempts at once to one address, `N` at most")
 	number(&o.netMost, 0, 65535, "net-in-flight", "256", "attempts at once to one /24 (IPv6: /64), `N` at most")

@@ -55,7 +55,11 @@ type slot struct {
 
 func run(ctx context.Context, c Config, s Source) error {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if !c.OwnTable {
+		defer runtime.UnlockOSThread()
+	} else if errno := sys.OwnDescriptors(); errno != 0 {
+		return os.NewSyscallError("unshare", errno)
+	}
 	e := &engine{Config: c, source: s, slots: make([]slot, c.InFlight), waiting: noDeadlines, early: early{on: true}}
 	e.bare = make([]int32, 0, c.InFlight)
 	for i := range e.slots {

@@ -70,12 +70,18 @@ type Source interface {
 
 // Config is an engine's.
 type Config struct {
-	Timeout  time.Duration               // of one attempt; must be positive
-	InFlight int                         // sockets at most; must be positive
-	NewEach  bool                        // a new socket for each attempt
-	Clock    func() time.Duration        // the time that all engines of a sweep share
-	Scope    func(a netip.Addr) uint32   // the interface index of a zone; nil: none
-	Confirm  func(a netip.AddrPort) bool // whose openness asks for the local address (a socket may have met itself); nil: none
+	Timeout  time.Duration // of one attempt; must be positive
+	InFlight int           // sockets at most; must be positive
+	NewEach  bool          // a new socket for each attempt
+	// OwnTable gives the engine a descriptor table of its own, so that several
+	// engines may have more sockets than RLIMIT_NOFILE lets one table have. The
+	// calling goroutine must end after Run: its thread ends with it. What other
+	// threads close meanwhile stays open until then.
+	OwnTable bool
+
+	Clock   func() time.Duration        // the time that all engines of a sweep share
+	Scope   func(a netip.Addr) uint32   // the interface index of a zone; nil: none
+	Confirm func(a netip.AddrPort) bool // whose openness asks for the local address (a socket may have met itself); nil: none
 }
 
 // Run makes attempts until the source has no more or the context ends; then

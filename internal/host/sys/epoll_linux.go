@@ -64,6 +64,15 @@ func LingerZero(fd int) syscall.Errno {
 	return errno
 }
 
+// OwnDescriptors gives the calling thread a copy of the descriptor table for
+// itself: unshare(2) CLONE_FILES, which needs no privilege. RLIMIT_NOFILE
+// holds for each table (alloc_fd). The caller's goroutine must be locked to its
+// thread and never unlocked, so that the thread, and the table, end with it.
+func OwnDescriptors() syscall.Errno {
+	_, _, errno := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FILES, 0, 0)
+	return errno
+}
+
 // Listen is listen(2).
 func Listen(fd, backlog int) syscall.Errno {
 	_, _, errno := unix.RawSyscall(unix.SYS_LISTEN, uintptr(fd), uintptr(backlog), 0)
