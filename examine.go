@@ -144,7 +144,9 @@ func (x *examination) seeNeighbour() {
 // afterwards looks once the attempt has ended; err is its error.
 func (x *examination) afterwards(err error) {
 	if err == nil {
-		if info, _, ok := evidence.Last[*evidence.TCPInfo](x.Log); ok && info.TotalRetrans > 0 {
+		info, _, sent := evidence.Last[*evidence.TCPInfo](x.Log)
+		moments, _, watched := evidence.Last[*evidence.FirstMoments](x.Log)
+		if sent && info.TotalRetrans > 0 || watched && moments.Reset {
 			x.seeCounters()
 		}
 		return

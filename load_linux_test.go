@@ -52,7 +52,7 @@ type flown struct {
 func flight(args []string) int {
 	out := flown{Late: make(distribution, inFlight)}
 	cancelled := len(args) > 1 && args[1] == "cancel"
-	d := Dialer{Thorough: len(args) > 1 && args[1] == "thorough"}
+	var d Dialer
 	before := descriptors()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -64,7 +64,7 @@ func flight(args []string) int {
 			close(flying)
 		}
 	}}
-	end, wanted := time.Now().Add(2*time.Second), context.DeadlineExceeded
+	end, wanted := time.Now().Add(4*time.Second), context.DeadlineExceeded
 	if cancelled {
 		wanted = context.Canceled
 	} else {
@@ -122,7 +122,7 @@ func TestThousandInFlight(t *testing.T) {
 	if err := c.Client.Neighbour(mute, net.HardwareAddr{2, 0, 0, 0, 0, 99}, c.Links[0].A.Name); err != nil {
 		t.Fatal(err)
 	}
-	for _, how := range []string{"deadline", "thorough", "cancel"} {
+	for _, how := range []string{"deadline", "cancel"} {
 		var out flown
 		if err := json.Unmarshal(runIn(t, c.Client, nil, "flight", netip.AddrPortFrom(mute, 80).String(), how), &out); err != nil {
 			t.Fatal(err)

@@ -90,9 +90,16 @@ func (n *names) pop() netip.AddrPort {
 
 // ready says whether attempts may begin: everything is answered, or the
 // preferred family and the service records are, or the resolution delay is
-// over (RFC 8305 §3).
+// over (RFC 8305 §3). An address that this host has no way to is not preferred
+// to one that may be about to come (RFC 6724 §6, rule 1).
 func (n *names) ready(now time.Time) bool {
-	return n.done || n.six && n.services || !n.readyAt.IsZero() && !now.Before(n.readyAt)
+	switch {
+	case n.done, !n.readyAt.IsZero() && !now.Before(n.readyAt):
+		return true
+	case !n.six || !n.services:
+		return false
+	}
+	return !n.pending() || n.source(n.queue[0].Addr()).IsValid()
 }
 
 // add takes in one answer; more is false when the channel was closed.
@@ -110,6 +117,7 @@ func (n *names) add(a resolve.Answer, more bool) {
 		for _, s := range a.Services {
 			n.take(s.Target, s.Hints)
 		}
+		n.arrange(nil) // the ports of what is queued may be others now
 	}
 	if a.Err != nil {
 		n.fail(a)
@@ -146,10 +154,6 @@ func (n *names) take(target string, addrs []netip.Addr) {
 		target = ""
 	}
 	var fresh []netip.Addr
-	for _, a := range n.queue {
-		fresh = append(fresh, a.Addr())
-	}
-	known := len(fresh)
 	for _, a := range addrs {
 		if _, seen := n.target[a]; seen {
 			continue
@@ -161,12 +165,19 @@ func (n *names) take(target string, addrs []netip.Addr) {
 		}
 		fresh = append(fresh, a)
 	}
-	if len(fresh) == known {
-		return
+	if len(fresh) > 0 {
+		n.arrange(fresh)
 	}
-	sorted := resolve.Interleave(resolve.Sort(fresh, n.source), 1)
+}
+
+// arrange orders what has not been tried, and fresh addresses with it
+// (RFC 6724 §6, RFC 8305 §4).
+func (n *names) arrange(fresh []netip.Addr) {
+	for _, a := range n.queue {
+		fresh = append(fresh, a.Addr())
+	}
 	n.queue = n.queue[:0:0]
-	for _, a := range sorted {
+	for _, a := range resolve.Interleave(resolve.Sort(fresh, n.source), 1) {
 		n.queue = append(n.queue, netip.AddrPortFrom(a, n.portOf(a)))
 	}
 	n.addrs = append(n.addrs[:n.tried:n.tried], n.queue...)

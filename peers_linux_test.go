@@ -112,6 +112,7 @@ type zone struct {
 	mute    bool
 	holdFor dnsmessage.Type // answers of this type wait for release
 	release chan struct{}
+	https   *dnsmessage.SVCBResource // for every name that is known
 }
 
 func serveZone(t testing.TB, z *zone) *zone {
@@ -160,6 +161,11 @@ func (z *zone) answer(m *dnsmessage.Message) *dnsmessage.Message {
 	q := m.Questions[0]
 	out := &dnsmessage.Message{Questions: m.Questions}
 	out.Header = dnsmessage.Header{ID: m.ID, Response: true, RecursionDesired: true, RecursionAvailable: true, RCode: z.rcode}
+	if z.https != nil && q.Type == dnsmessage.TypeHTTPS {
+		h := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: 60}
+		out.Answers = append(out.Answers, dnsmessage.Resource{Header: h, Body: &dnsmessage.HTTPSResource{SVCBResource: *z.https}})
+		return out
+	}
 	addrs, known := z.names[strings.TrimSuffix(strings.ToLower(q.Name.String()), ".")]
 	if !known && z.rcode == 0 {
 		out.RCode = dnsmessage.RCodeNameError

@@ -337,3 +337,37 @@ func TestCancelARace(t *testing.T) {
 		t.Errorf("%d attempts: %+v", len(r.Attempts), v)
 	}
 }
+
+// draft-ietf-happy-happyeyeballs-v3: an HTTPS record's port and hints say where
+// to connect (RFC 9460 §7.2, §7.3), when they are asked for.
+func TestServiceRecords(t *testing.T) {
+	live := listen(t, "127.0.0.2:0", hold)
+	record := &dnsmessage.SVCBResource{Priority: 1, Target: dnsmessage.MustNewName(".")}
+	record.SetParam(dnsmessage.SVCParamPort, []byte{byte(live.Port() >> 8), byte(live.Port())})
+	record.SetParam(dnsmessage.SVCParamIPv4Hint, []byte{127, 0, 0, 2})
+	z := serveZone(t, &zone{names: map[string][]netip.Addr{"svc.test": addrs("127.0.0.2")}, https: record})
+	d := asking(z)
+	d.ServiceRecords = true
+	c, r, err := d.DialReport(context.Background(), "tcp4", "svc.test:https")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.RemoteAddr().String() != live.String() {
+		t.Errorf("connected to %v, the record says %v", c.RemoteAddr(), live)
+	}
+	var services []evidence.Service
+	for _, l := range evidence.All[*evidence.Lookup](r.Log) {
+		services = append(services, l.Services...)
+	}
+	if len(services) != 1 || services[0].Port != live.Port() || len(services[0].Hints) != 1 {
+		t.Errorf("%+v", services)
+	}
+	d.ServiceRecords = false
+	_, r, _ = d.DialReport(context.Background(), "tcp4", target("svc.test", closedPort(t, "127.0.0.2").Port()))
+	for _, l := range evidence.All[*evidence.Lookup](r.Log) {
+		if l.Type == "HTTPS" || l.Type == "SVCB" {
+			t.Errorf("asked for %s unasked", l.Type)
+		}
+	}
+}

@@ -269,8 +269,10 @@ func someDead(d *evidence.Dial, verdicts []Verdict, winner int, dead []int) Verd
 	first := &verdicts[dead[0]]
 	// That an address is dead was seen; who is to blame is as sure as its own verdict.
 	out.Finding = Finding{Cause: SomeAddressesDead, Culprit: first.Culprit, Confidence: first.Confidence}
+	blamed := []Culprit{first.Culprit}
 	for _, f := range first.Alternatives {
-		if f.Culprit != first.Culprit {
+		if !slices.Contains(blamed, f.Culprit) {
+			blamed = append(blamed, f.Culprit)
 			out.Alternatives = append(out.Alternatives, Finding{Cause: SomeAddressesDead, Culprit: f.Culprit, Confidence: f.Confidence})
 		}
 	}

@@ -105,12 +105,16 @@ func TestExplainContract(t *testing.T) {
 		if v.Confidence == Certain && len(v.Alternatives) > 0 {
 			t.Fatalf("certain beside %v", v.Alternatives)
 		}
-		seen := map[ID]bool{v.Cause: true}
+		type reading struct {
+			cause   ID
+			culprit Culprit
+		}
+		seen := map[reading]bool{{v.Cause, v.Culprit}: true}
 		for _, a := range v.Alternatives {
-			if seen[a.Cause] {
-				t.Fatalf("%s is named twice", a.Cause)
+			if seen[reading{a.Cause, a.Culprit}] || a.Cause == v.Cause && v.Cause != SomeAddressesDead {
+				t.Fatalf("%s by %v is named twice", a.Cause, a.Culprit)
 			}
-			seen[a.Cause] = true
+			seen[reading{a.Cause, a.Culprit}] = true
 			if a.Confidence.rank() < v.Confidence.rank() {
 				t.Fatalf("the alternative %s is %s, the verdict %s", a.Cause, a.Confidence, v.Confidence)
 			}
@@ -266,8 +270,11 @@ func TestNext(t *testing.T) {
 	if e, ok := Next(silent, Allowed{Done: done}); ok {
 		t.Errorf("%s needs %s", e.ID, e.Privilege)
 	}
-	if e, ok := Next(silent, Allowed{Done: done, Privileges: []string{"CAP_NET_RAW"}}); !ok || e.ID != "own-packets" {
-		t.Errorf("%+v", e)
+	for _, want := range []ExperimentID{"plain-syn", "own-packets"} {
+		if e, ok := Next(silent, Allowed{Done: done, Privileges: []string{"CAP_NET_RAW"}}); !ok || e.ID != want {
+			t.Errorf("%+v, want %s", e, want)
+		}
+		done = append(done, want)
 	}
 	open := to(there + ":443").connecting("EINPROGRESS").soError("").dial()
 	if e, ok := Next(open, Allowed{}); ok {

@@ -43,7 +43,7 @@ func portClosed(v *view) reading {
 		r.confidence, r.detail = Possible, "a socket listens there now"
 	case v.listener != nil && v.increased("Tcp.OutRsts"):
 		// Nothing listens, and this host's TCP sent the RST itself.
-		r.confidence, r.detail = Certain, "no socket of this host listens there"
+		r.confidence, r.detail = either(v.allByLoopback(), Certain, Likely), "no socket of this host listens there"
 	case v.still("Tcp.OutRsts") && v.allByLoopback():
 		return nothing // the host's TCP sent none, and nobody else was asked
 	case v.still("Tcp.OutRsts"):
@@ -69,7 +69,9 @@ func pathFirewallReset(v *view) reading {
 
 func acceptedThenReset(v *view) reading {
 	if v.tcp() && v.outcome == Reset && v.connected() {
-		return reading{confidence: either(v.toSelf(), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+		// On the same host the RST was counted where it was made, unless a filter
+		// made it.
+		return reading{confidence: either(v.toSelf() && v.increased("Tcp.OutRsts"), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
 	}
 	return nothing
 }
@@ -150,9 +152,10 @@ func listenQueueFull(v *view) reading {
 }
 
 // optionBlackhole: the kernel's second SYN carries no ECN bits, so that a path
-// which drops those looks like one lost packet.
+// which drops those looks like one lost packet. Other options stand in every
+// SYN, and a path that drops them is silent.
 func optionBlackhole(v *view) reading {
-	if v.resentAfterSilence() && !v.toSelf() && v.resent() == 1 {
+	if v.resentAfterSilence() && !v.toSelf() && v.resent() == 1 || v.silent() && v.tcp() && !v.toSelf() {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}
 	return nothing

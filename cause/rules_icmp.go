@@ -184,7 +184,14 @@ func localFirewallReject(v *view) reading {
 		}
 		return local(v.icmpConfidence(), describe(v.icmp))
 	}
-	if v.errno != "ECONNREFUSED" || !v.tcp() || v.sync() || v.remote.Port() == 0 {
+	switch {
+	case v.datagram != nil && v.datagram.SendErrno == "EPERM":
+		// A reject in the output chain drops the datagram, too; the error that it
+		// makes waits in the queue.
+		return local(Possible, "send(2) gave EPERM")
+	case v.tcp() && v.toSelf() && v.outcome == Reset && v.connected() && v.still("Tcp.OutRsts"):
+		return local(Likely, "this host's TCP sent no RST, so its filter made it")
+	case v.errno != "ECONNREFUSED" || !v.tcp() || v.sync() || v.remote.Port() == 0:
 		return nothing
 	}
 	switch {

@@ -123,7 +123,7 @@ func hostSilent(v *view) reading {
 }
 
 func replyLost(v *view) reading {
-	if v.silent() && v.tcp() && !v.toSelf() && v.resent() == 0 {
+	if v.silent() && v.tcp() && !v.toSelf() {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}
 	return nothing

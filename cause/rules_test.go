@@ -253,7 +253,7 @@ func TestRules(t *testing.T) {
 			wanted{Open, "", IsOpen, Possible, Nobody, "", nil, nil}},
 		{"closed port, far", to(remote).add(routed()).connecting("EINPROGRESS").soError("ECONNREFUSED"),
 			wanted{Refused, "ECONNREFUSED", PortClosed, Likely, Destination, there, []ID{PathFirewallReset}, nil}},
-		{"closed port, here, watched", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(netns(map[string]int64{"Tcp.OutRsts": 1}), &evidence.Listener{}),
+		{"closed port, here, watched", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(netns(map[string]int64{"Tcp.OutRsts": 1, "Ip.InReceives": 2, "Ip6.InReceives": 0}), &evidence.Listener{}, lo(), onLo(2)),
 			wanted{Refused, "ECONNREFUSED", PortClosed, Certain, Destination, "127.0.0.1", nil, nil}},
 		{"closed port, here, not watched", to("127.0.0.1:81").add(toSelf("127.0.0.1")).connecting("EINPROGRESS").soError("ECONNREFUSED").add(&evidence.Listener{}),
 			wanted{Refused, "ECONNREFUSED", PortClosed, Likely, Destination, "127.0.0.1", []ID{LocalFirewallReject}, nil}},

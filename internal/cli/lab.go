@@ -21,13 +21,13 @@ func (a *app) labCommand() *cobra.Command {
 A scenario is named by its name, by its cause, or by a shell pattern ('icmp-*'); all names every one.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("lab has no command %q: write lab list, show, run, shell, matrix or table", clip(args[0]))
+				return usagef("lab has no command %q: write lab list, show, run, shell, capture, matrix or table", clip(args[0]))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.labListCommand(), a.labShowCommand(), a.labRunCommand(), a.labShellCommand(), a.labMatrixCommand(), a.labTableCommand(), a.labLimitedCommand())
+	cmd.AddCommand(a.labListCommand(), a.labShowCommand(), a.labRunCommand(), a.labShellCommand(), a.labCaptureCommand(), a.labMatrixCommand(), a.labTableCommand(), a.labLimitedCommand())
 	return cmd
 }
 

@@ -27,7 +27,8 @@ const SideBySide = 16
 
 // RunAll runs jobs, several at once, and returns their results in the order of
 // the jobs. Done, if not nil, is told of each as it ends, one call at a time.
-// When ctx ends the jobs not begun are left out.
+// What has not ended when ctx does is left out: its
+// result is nil.
 func RunAll(ctx context.Context, jobs []Job, program Program, done func(*Result)) []*Result {
 	results := make([]*Result, len(jobs))
 	next := make(chan int)
@@ -37,6 +38,9 @@ func RunAll(ctx context.Context, jobs []Job, program Program, done func(*Result)
 		running.Go(func() {
 			for i := range next {
 				r := Run(ctx, jobs[i].Scenario, jobs[i].Level, program)
+				if ctx.Err() != nil {
+					continue
+				}
 				mu.Lock()
 				results[i] = r
 				if done != nil {

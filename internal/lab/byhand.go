@@ -206,7 +206,10 @@ func (c *commands) fault(f *Fault, family int) {
 			c.in(f.Connect.On, "ss -K dst %s dport = %d", to.Addr(), to.Port())
 		}
 	case f.Conntrack != nil:
-		c.in(f.Conntrack.On, "sysctl -qw net.netfilter.nf_conntrack_max=%d", f.Conntrack.Max)
+		c.in(f.Conntrack.On, "nft add table ip nat")
+		c.in(f.Conntrack.On, "nft add chain ip nat post '{ type nat hook postrouting priority srcnat; }'")
+		c.in(f.Conntrack.On, "nft add rule ip nat post meta l4proto tcp masquerade")
+		c.in(f.Conntrack.On, "sh -c 'for i in $(seq 0 $(sysctl -n net.netfilter.nf_conntrack_max)); do conntrack -I -p tcp --state ESTABLISHED -u ASSURED,SEEN_REPLY -t 3600 -s 198.18.0.$((i/65536)) -d 198.19.0.1 --sport $((i%%65536)) --dport 9; done'")
 	}
 }
 

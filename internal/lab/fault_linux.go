@@ -72,15 +72,12 @@ func (r *RouteFault) apply(h *netns.Host) error {
 }
 
 // apply makes the host track connections, which translation of addresses
-// does, and bounds the table.
+// does, and fills the table: its limit is one for all network namespaces.
 func (f *ConntrackFault) apply(h *netns.Host) error {
 	if _, err := h.Firewall(netns.Rule{
 		Hook: netns.Postrouting, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Masquerade(),
 	}); err != nil {
 		return err
 	}
-	if err := h.Sysctl("net.netfilter.nf_conntrack_max", fmt.Sprint(f.Max)); err != nil {
-		return fmt.Errorf("this kernel has one nf_conntrack_max for all network namespaces: %w", err)
-	}
-	return nil
+	return h.FillConntrack()
 }

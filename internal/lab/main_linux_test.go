@@ -2,14 +2,12 @@ package lab_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"testing"
 
 	"github.com/dialscope/dialscope/internal/cli"
-	"github.com/dialscope/dialscope/internal/lab"
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
@@ -19,12 +17,8 @@ func TestMain(m *testing.M) { testmain.Main(m, testmain.Helper("dialscope", dial
 func dialscope(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if len(args) > 2 && args[0] == "lab" && args[1] == "limited" {
-		var err error
-		if args, err = lab.Limit(args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 70
-		}
+	if len(args) == 1 && args[0] == "lab-run-silent" {
+		return runSilent()
 	}
 	return cli.Run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"os"
 	"os/exec"
 )
 
@@ -10,7 +11,9 @@ type Program func(ctx context.Context, args ...string) *exec.Cmd
 
 // Itself is the [Program] that is running.
 func Itself(ctx context.Context, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, self(), args...)
+	cmd := exec.CommandContext(ctx, self(), args...)
+	cmd.Args[0] = os.Args[0]
+	return cmd
 }
 
 // Args is the command line of the scenario's dial, after the program's name.

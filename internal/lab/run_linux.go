@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dialscope/dialscope"
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
@@ -78,11 +77,11 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 
 // replay judges the stored evidence once more: a log keeps its verdict.
 func (r *Result) replay() error {
-	var again dialscope.Report
-	if err := json.Unmarshal(r.Report, &again); err != nil {
+	rec, _ := r.Recorded()
+	_, v, err := rec.Verdicts()
+	if err != nil {
 		return fmt.Errorf("the document cannot be read back: %w", err)
 	}
-	v := again.Verdict()
 	if v.Cause != r.Verdict.Cause || v.Confidence != r.Verdict.Confidence || v.Culprit != r.Verdict.Culprit || v.Errno != r.Verdict.Errno {
 		r.Defects = append(r.Defects, fmt.Sprintf("the stored evidence is judged otherwise: %s (%s), not %s (%s)",
 			v.Cause, v.Confidence, r.Verdict.Cause, r.Verdict.Confidence))

@@ -22,6 +22,11 @@ func Shell(context.Context, *Scenario, string, []string, io.Reader, io.Writer, i
 	return 0, errNotHere
 }
 
+// Capture fails: there are no network namespaces on this system.
+func Capture(context.Context, *Scenario, Level, string, Program, io.Writer) (int, *Result, error) {
+	return 0, nil, errNotHere
+}
+
 // Limit fails: it is the inner side of a [Confinement].
 func Limit([]string) ([]string, error) { return nil, errNotHere }
 

@@ -171,10 +171,9 @@ type ConnectFault struct {
 	Abandon bool `yaml:"abandon"`
 }
 
-// ConntrackFault makes a host track connections and bounds its table.
+// ConntrackFault makes a host track connections and fills its table.
 type ConntrackFault struct {
-	On  string `yaml:"on"`
-	Max int    `yaml:"max"`
+	On string `yaml:"on"`
 }
 
 // Peer is the other end of a TUN device, played from a script (docs/peer.md):

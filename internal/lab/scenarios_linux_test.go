@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,7 +12,10 @@ import (
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
-var update = flag.Bool("update", false, "write docs/matrix.md")
+var (
+	update = flag.Bool("update", false, "write docs/matrix.md")
+	record = flag.Bool("record", false, "write testdata/recorded.ndjson.gz")
+)
 
 // Every scenario is built and dialed with privileges and without, and the
 // verdict compared with the truth. docs/matrix.md says the same, in everything
@@ -26,7 +30,28 @@ func TestScenarios(t *testing.T) {
 	for _, r := range results {
 		t.Run(r.Scenario+"/"+string(r.Level), func(t *testing.T) { judge(t, r) })
 	}
+	if *record {
+		keep(t, results)
+	}
 	t.Run("docs/matrix.md", func(t *testing.T) { compareMatrix(t, results) })
+}
+
+// keep records the evidence, as everybody can gather it.
+func keep(t *testing.T, results []*lab.Result) {
+	t.Helper()
+	var records []lab.Record
+	for _, r := range results {
+		if one, ok := r.Recorded(); ok && r.Good() && r.Level == lab.Unprivileged {
+			records = append(records, one)
+		}
+	}
+	f, err := os.Create("testdata/recorded.ndjson.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(lab.WriteRecords(f, records), f.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func compareMatrix(t *testing.T, results []*lab.Result) {

@@ -29,7 +29,7 @@ func InUserNamespace(ctx context.Context, args []string, stdin io.Reader, stdout
 	if obstacle == nil {
 		return 0, false, nil
 	}
-	cmd := exec.CommandContext(ctx, self(), args...)
+	cmd := Itself(ctx, args...)
 	cmd.Env = append(os.Environ(), insideEnv+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
