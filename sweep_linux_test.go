@@ -288,7 +288,7 @@ func TestSweepBeyondTheDescriptorLimit(t *testing.T) {
 	if _, err := c.Server.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Drop()}); err != nil {
 		t.Fatal(err)
 	}
-	order := sweepOrder{Hosts: []string{c.Server4.String()}, Timeout: 2 * time.Second, Retries: -1, InFlight: 3000, NoFile: 500}
+	order := sweepOrder{Hosts: []string{c.Server4.String()}, Timeout: 1500 * time.Millisecond, Retries: -1, InFlight: 3000, NoFile: 500}
 	for p := range uint16(3000) {
 		order.Ports = append(order.Ports, 1000+p)
 	}
