@@ -31,6 +31,7 @@ type Sweeper struct {
 	mu       sync.Mutex
 	schedule *sweep.Schedule
 	ready    []reactor.Outcome // final, and not yet yielded
+	spare    []reactor.Outcome // the slice that was yielded last, to be filled again
 	began    time.Time
 	ended    time.Duration
 	paused   string
@@ -213,8 +214,9 @@ func (s *Sweeper) Results(ctx context.Context) iter.Seq2[SweepResult, error] {
 func (s *Sweeper) yield(ctx context.Context, yield func(SweepResult, error) bool) bool {
 	s.mu.Lock()
 	ready := s.ready
-	s.ready = nil
+	s.ready, s.spare = s.spare[:0], nil
 	s.mu.Unlock()
+	defer s.withLock(func() { s.spare = ready })
 	for i := range ready {
 		r := s.judge.result(&ready[i])
 		r.Name = s.input.nameOf(r.Addr.Addr())

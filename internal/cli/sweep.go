@@ -178,13 +178,15 @@ func (s *sweeping) run(ctx context.Context) error {
 	stop := s.line.Start(s.progressWords)
 	first := s.firstWords(ctx)
 	var failed error
+	var one results.Record // used again: nobody keeps it
 	for r, err := range s.sweeper.Results(ctx) {
 		if err != nil {
 			failed = err
 			break
 		}
 		if !first.take(r) {
-			failed = s.record(&results.Record{SweepResult: r})
+			one.SweepResult = r
+			failed = s.record(&one)
 		}
 		if failed == nil {
 			failed = first.failure()
