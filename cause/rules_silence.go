@@ -1,6 +1,10 @@
 package cause
 
-import "github.com/dialscope/dialscope/evidence"
+import (
+	"time"
+
+	"github.com/dialscope/dialscope/evidence"
+)
 
 // silenceRules recognise what can stand behind an attempt that got no answer.
 // Without experiments most of them only remain possible; the absence of ICMP
@@ -59,9 +63,10 @@ func localFirewallDrop(v *view) reading {
 	failed, counted := v.rose("TcpExt.TCPRetransFail")
 	switch {
 	case v.toSelf() && v.tcp():
-		// Nothing but this host stands between the SYN and its listener.
+		// Nothing but this host stands between the SYN and its listener. A busy
+		// one may take longer than a short deadline.
 		full := listenQueueFull(v)
-		return local(either(full.says() && full.confidence != Possible, Possible, Likely), "")
+		return local(either(full.says() && full.confidence != Possible || v.waited() < 100*time.Millisecond, Possible, Likely), "")
 	case v.tcp() && counted && failed > 0:
 		return local(Likely, "sending the SYN again failed inside this host")
 	case v.neverLeft() && !v.unresolvedHop():

@@ -60,7 +60,7 @@ func (s *Scenario) check() error {
 func under(key string, err error) error {
 	var k *keyError
 	if errors.As(err, &k) {
-		return &keyError{key + "." + k.key, k.text}
+		return &keyError{strings.TrimSuffix(key+"."+k.key, "."), k.text}
 	}
 	return err
 }

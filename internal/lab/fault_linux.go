@@ -9,8 +9,8 @@ import (
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
 
-// break1 does one fault to the network.
-func (st *Stand) break1(ctx context.Context, f *Fault) error {
+// inflict does one fault to the network.
+func (st *Stand) inflict(ctx context.Context, f *Fault) error {
 	switch {
 	case f.Firewall != nil:
 		rule, err := f.Firewall.rule(st.Scenario.Family)

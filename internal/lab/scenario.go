@@ -203,19 +203,19 @@ type Dial struct {
 
 // Truth is what is really wrong, and what an application sees of it.
 type Truth struct {
-	Cause   cause.ID       `yaml:"cause"`
-	Culprit string         `yaml:"culprit"` // kind, or kind and address
-	Outcome cause.Outcome  `yaml:"outcome"`
-	Errno   evidence.Errno `yaml:"errno"`
-	Errno6  evidence.Errno `yaml:"errno6"` // over IPv6, where it differs
+	Cause   cause.ID       `yaml:"cause" json:"cause"`
+	Culprit string         `yaml:"culprit" json:"culprit"` // kind, or kind and address
+	Outcome cause.Outcome  `yaml:"outcome" json:"outcome"`
+	Errno   evidence.Errno `yaml:"errno" json:"errno,omitempty"`
+	Errno6  evidence.Errno `yaml:"errno6" json:"-"` // over IPv6, where it differs
 
-	Outcome6 cause.Outcome `yaml:"outcome6"`
+	Outcome6 cause.Outcome `yaml:"outcome6" json:"-"`
 
 	// Also are causes that are true beside it: a verdict may say one instead.
-	Also []cause.ID `yaml:"also"`
+	Also []cause.ID `yaml:"also" json:"also,omitempty"`
 
 	// Unprivileged is what differs without privileges.
-	Unprivileged *Truth `yaml:"unprivileged"`
+	Unprivileged *Truth `yaml:"unprivileged" json:"-"`
 }
 
 // Expect says where the evidence cannot show the truth, and how sure a verdict

@@ -81,7 +81,7 @@ func (st *Stand) build(ctx context.Context) error {
 		}
 	}
 	for i := range st.Scenario.Faults {
-		if err := st.break1(ctx, &st.Scenario.Faults[i]); err != nil {
+		if err := st.inflict(ctx, &st.Scenario.Faults[i]); err != nil {
 			return possible(fmt.Errorf("faults[%d]: %w", i, err))
 		}
 	}
