@@ -67,8 +67,14 @@ func (r *run) attempt(ctx context.Context, i int, remote netip.AddrPort, deadlin
 		cfg.Control = r.Dialer.Control
 	}
 	var x *examination
-	if r.Thorough {
+	if r.Thorough || r.Probes != NoProbes {
 		x = r.examine(rec, &cfg)
+		if r.Probes != NoProbes {
+			var end context.CancelCauseFunc
+			ctx, end = context.WithCancelCause(ctx)
+			defer end(nil)
+			x.experiments = &experiments{ctx: ctx, end: end}
+		}
 		cfg.Checkpoints, cfg.AtCheckpoint = x.checkpoints(), x.atCheckpoint
 	}
 	conn, err := sock.Connect(ctx, &cfg, rec)

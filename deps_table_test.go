@@ -36,8 +36,10 @@ var table = map[string]room{
 	"internal/host/feature": {layer: survey,
 		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
 
+	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/host/sock internal/host/sys`},
+
 	".": {layer: public,
-		imports: `std syscall evidence cause internal/tcpstate
+		imports: `std syscall evidence cause internal/tcpstate internal/probe
 			internal/host/netlink internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
 		tests: `internal/host/netns golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 

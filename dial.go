@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dialscope/dialscope/internal/host/sock"
@@ -69,6 +70,7 @@ type run struct {
 	deadline time.Time
 	scope    string // whose deadline that is: "dial", "context"
 	mu       sync.Mutex
+	others   atomic.Bool // a race has more addresses to try: none may be kept waiting
 }
 
 func (r *run) dial(ctx context.Context) (net.Conn, error) {

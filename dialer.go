@@ -117,6 +117,33 @@ type Dialer struct {
 	// afterwards.
 	Thorough bool
 
+	// Probes chooses experiments beside an attempt that goes unanswered for
+	// 300 ms, or that a RST from beyond the first link refused: packets with
+	// small TTLs, an echo request, a datagram, other ports. They show who is
+	// silent, and where the packets died; none needs a privilege (package
+	// cause, Experiments). The evidence of Thorough is gathered too. Linux only;
+	// elsewhere the report says that they could not be made. Zero: none.
+	Probes Probes
+
+	// MaxPackets bounds what the experiments of one attempt send. Zero: 50.
+	MaxPackets int
+
+	// HopTries is how often PathProbes asks each hop. Zero: once, and once more
+	// where no answer came.
+	HopTries int
+
+	// ReferencePort is another TCP port of the destination, whose way PathProbes
+	// compares. Zero: none.
+	ReferencePort uint16
+
+	// FullTimeout waits for an answer until the deadline although experiments
+	// have explained the silence. Otherwise an attempt with Probes ends, as a
+	// timeout, as soon as its second SYN has gone unanswered and it is known
+	// where, or by whom, both were dropped: about 1.1 s after it began. Where
+	// nothing answers behind the last router, its own report is awaited first,
+	// for 3.3 s.
+	FullTimeout bool
+
 	// Settle is how long a fresh connection is watched for a peer that resets
 	// or closes it at once, before DialReport returns. Zero: one look.
 	Settle time.Duration
@@ -141,3 +168,14 @@ type Dialer struct {
 
 // PortRange is an inclusive range of ports. The zero value means no choice.
 type PortRange struct{ Low, High uint16 }
+
+// Probes is a choice of experiments.
+type Probes int
+
+// The choices.
+const (
+	NoProbes   Probes = iota
+	FewProbes         // no other port of the destination is touched
+	AllProbes         // every experiment that would tell causes apart
+	PathProbes        // and every hop of the way, whatever comes of the attempt
+)

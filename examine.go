@@ -30,6 +30,9 @@ type examination struct {
 	neighbour string // its last state
 	before    *netlink.Snapshot
 	schedule  *evidence.Schedule
+	linkSeen  bool
+
+	*experiments // nil: none are made
 }
 
 // examine looks before the attempt.
@@ -112,11 +115,17 @@ func (x *examination) checkpoints() []time.Duration {
 			at = append(at, s+30*time.Millisecond, s+s/20+100*time.Millisecond)
 		}
 	}
+	if x.experiments != nil {
+		at = append(at, x.decisions()...)
+	}
 	slices.SortFunc(at, cmp.Compare[time.Duration])
 	return at
 }
 
-func (x *examination) atCheckpoint() { x.seeNeighbour() }
+func (x *examination) atCheckpoint(fd int) {
+	x.seeNeighbour()
+	x.experimentBeside(fd)
+}
 
 // seeNeighbour reads the next hop's ARP or ND entry, and files it when its state is news.
 func (x *examination) seeNeighbour() {
@@ -144,6 +153,7 @@ func (x *examination) seeNeighbour() {
 // afterwards looks once the attempt has ended; err is its error.
 func (x *examination) afterwards(err error) {
 	if err == nil {
+		x.experimentAfterwards(nil)
 		info, _, sent := evidence.Last[*evidence.TCPInfo](x.Log)
 		moments, _, watched := evidence.Last[*evidence.FirstMoments](x.Log)
 		if sent && info.TotalRetrans > 0 || watched && moments.Reset {
@@ -167,6 +177,7 @@ func (x *examination) afterwards(err error) {
 	case errors.Is(err, sock.ErrExpired), errors.Is(err, sock.ErrCancelled):
 		x.askAboutSilence()
 	}
+	x.experimentAfterwards(err)
 	x.Add(evidence.FromFeature, &evidence.Unseen{What: "packets", Why: "this version captures no packets"})
 	x.Add(evidence.FromFeature, &evidence.Unseen{What: "kernel_events", Why: "this version reads no kernel tracepoints"})
 }
@@ -189,6 +200,10 @@ func (x *examination) seeCounters() {
 }
 
 func (x *examination) seeLink() {
+	if x.linkSeen {
+		return
+	}
+	x.linkSeen = true
 	switch {
 	case x.route != nil && x.route.Index != 0:
 		if l, err := netlink.LinkByIndex(x.route.Index); x.unseen("link", err) {

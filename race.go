@@ -98,7 +98,9 @@ func (ra *race) run8305(parent context.Context) (net.Conn, error) {
 		now := time.Now()
 		ready := ra.names.ready(now)
 		if ready && ra.names.pending() && (ra.flying == 0 || !now.Before(next)) && ctx.Err() == nil {
-			ra.start(ctx, ra.names.pop())
+			remote := ra.names.pop()
+			ra.others.Store(ra.names.pending() || !ra.names.done)
+			ra.start(ctx, remote)
 			next = time.Now().Add(ra.delay)
 			continue
 		}

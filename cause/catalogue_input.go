@@ -37,7 +37,8 @@ By hand (tcpdump sees incoming packets before this filter):
 		ID:          LocalFirewallInput,
 		Group:       GroupThrownAway,
 		Title:       "this host's own input filter dropped the reply",
-		Explanation: "A reply from {address} arrived, and this host's own input filter dropped it.",
+		Explanation: "A reply from {address} arrived, and this host's own input filter dropped it[[ ({detail})]].",
+		Detail:      "how it is known: \"9 packets came in meanwhile and were delivered to nobody\"",
 		Remedy:      "As root, read the input rules with `nft list ruleset` (or `iptables-save`), and let replies in: ct state established,related accept.",
 		Errnos:      []evidence.Errno{"ETIMEDOUT"},
 		Culprit:     Local,
@@ -46,19 +47,21 @@ to this host's own connections, drops the SYN-ACK. The far end has the
 connection half open and repeats its SYN-ACK; this end repeats its SYN. Both
 look silent to each other.
 
-Told from its look-alikes: nothing that a user may read says it. The filter
-drops the packet before TCP counts it; what remains is a timeout that looks
-like a silent host. Only packets or drop reasons show the difference: the
-SYN-ACK seen on the wire (CAP_NET_RAW) with no effect on the socket, or the
-kernel's drop reason NETFILTER_DROP (CAP_BPF with CAP_PERFMON). Without them
-it stands among the alternatives.
+Told from its look-alikes: the filter drops the packet after IP has counted
+it and before TCP does, so that the counter InReceives rises and InDelivers
+does not. Anyone may read these, but they are the whole namespace's: where as
+many packets vanish as replies were awaited this is likely, where none does
+it is ruled out. Proof is the SYN-ACK seen on the wire (CAP_NET_RAW) with no
+effect on the socket, or the kernel's drop reason NETFILTER_DROP (CAP_BPF
+with CAP_PERFMON).
 
 By hand (tcpdump sees incoming packets before the filter: a SYN-ACK there,
 and still a timeout, is this):
     tcpdump -ni any 'tcp and host ADDRESS and port PORT'
     nft list ruleset
+    nstat -az IpInReceives IpInDelivers
     conntrack -L -d ADDRESS`,
-		Reference: "nft(8), ct state; NF_INET_LOCAL_IN; enum skb_drop_reason",
+		Reference: "nft(8), ct state; NF_INET_LOCAL_IN; ip_rcv_core, ip_local_deliver_finish; enum skb_drop_reason",
 	},
 	{
 		ID:          ReplyMalformed,

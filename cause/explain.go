@@ -65,8 +65,16 @@ func (v *view) readings() []found {
 			kept = append(kept, f)
 		}
 	}
-	slices.SortStableFunc(kept, func(a, b found) int { return a.confidence.rank() - b.confidence.rank() })
+	slices.SortStableFunc(kept, func(a, b found) int { return a.order() - b.order() })
 	return settle(kept)
+}
+
+// order is the place among readings: confidence first.
+func (r *reading) order() int {
+	if r.last {
+		return 2*r.confidence.rank() + 1
+	}
+	return 2 * r.confidence.rank()
 }
 
 // settle makes the confidences consistent: with a certain reading there is no
@@ -191,6 +199,9 @@ func (v *view) blanks(target string, f *found) Blanks {
 		b["detail"] = f.detail
 		if f.culprit.Address.IsValid() {
 			b["culprit"] = f.culprit.Address.String()
+		}
+		if f.culprit.Hop > 0 {
+			b["hop"] = strconv.Itoa(f.culprit.Hop)
 		}
 		for name, value := range f.blanks {
 			b[name] = value

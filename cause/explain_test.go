@@ -30,7 +30,7 @@ func facts(t *rapid.T) evidence.Log {
 	for range n {
 		at += time.Duration(rapid.IntRange(0, 1500).Draw(t, "ms")) * time.Millisecond
 		var f evidence.Fact
-		switch rapid.IntRange(0, 21).Draw(t, "kind") {
+		switch rapid.IntRange(0, 23).Draw(t, "kind") {
 		case 0:
 			f = &evidence.Call{Call: rapid.SampledFrom([]string{"socket", "bind", "setsockopt"}).Draw(t, "call"),
 				Arg: rapid.SampledFrom([]string{"", "IP_TTL=3", "192.0.2.10:0", "192.0.2.10:80"}).Draw(t, "arg"), Errno: errno("call")}
@@ -78,6 +78,17 @@ func facts(t *rapid.T) evidence.Log {
 			f = &evidence.LocalAddr{Addr: netip.AddrPortFrom(ip(here), 40000)}
 		case 21:
 			f = &evidence.Datagram{Sent: 1, SendErrno: errno("send"), RecvErrno: errno("recv"), Answered: flag("answered")}
+		default: // several together are what the rules read
+			p := &evidence.Probe{Experiment: "x", Sent: 1, TTL: rapid.IntRange(0, 4).Draw(t, "ttl"), To: netip.AddrPortFrom(ip(there), rapid.SampledFrom([]uint16{443, 80}).Draw(t, "pport")),
+				Protocol: rapid.SampledFrom([]string{"tcp", "udp", "icmp"}).Draw(t, "pproto"),
+				Answer:   rapid.SampledFrom([]string{"", "syn-ack", "rst", "echo-reply", "datagram", "icmp"}).Draw(t, "panswer")}
+			if p.Answer != "" {
+				p.From = addr("pfrom")
+			}
+			if p.Answer == evidence.AnswerICMP {
+				p.ICMP = &evidence.ICMP{Version: 4, Type: rapid.SampledFrom([]uint8{3, 11}).Draw(t, "ptype"), Code: uint8(rapid.IntRange(0, 15).Draw(t, "pcode")), Offender: p.From}
+			}
+			f = p
 		}
 		log.Add(at, "test", f)
 	}
@@ -255,31 +266,40 @@ func TestExplainName(t *testing.T) {
 
 func TestNext(t *testing.T) {
 	silent := silence(to(there+":443").add(routed()), time.Second).dial()
-	e, ok := Next(silent, Allowed{})
-	if !ok || e.ID != "reference-port" {
-		t.Errorf("%+v", e)
-	}
-	e, ok = Next(silent, Allowed{Done: []ExperimentID{"reference-port"}, Packets: 3})
-	if !ok || e.ID != "echo" {
-		t.Errorf("after the reference port: %+v", e)
-	}
-	if e, ok := Next(silent, Allowed{Packets: 1}); ok {
-		t.Errorf("one packet is allowed, and %s sends %d", e.ID, e.Packets)
-	}
-	done := []ExperimentID{"reference-port", "echo", "hop-limited-connect", "second-source-port", "repeat"}
-	if e, ok := Next(silent, Allowed{Done: done}); ok {
-		t.Errorf("%s needs %s", e.ID, e.Privilege)
-	}
-	for _, want := range []ExperimentID{"plain-syn", "own-packets"} {
-		if e, ok := Next(silent, Allowed{Done: done, Privileges: []string{"CAP_NET_RAW"}}); !ok || e.ID != want {
-			t.Errorf("%+v, want %s", e, want)
+	for _, tt := range []struct {
+		allowed Allowed
+		want    ExperimentID
+	}{
+		{Allowed{}, "second-source-port"},
+		{Allowed{Begun: []ExperimentID{"second-source-port"}}, "udp-port"},
+		{Allowed{Packets: 1}, "udp-port"},
+		{Allowed{Packets: 2, Done: []ExperimentID{"udp-port"}}, "echo"},
+		// The sweep waits for what another SYN brings: an open port needs none.
+		{Allowed{Begun: []ExperimentID{"second-source-port", "udp-port", "reference-port", "echo"}}, "repeat"},
+		{Allowed{Done: []ExperimentID{"second-source-port", "udp-port", "reference-port", "echo"}}, "hop-limited-connect"},
+		{Allowed{Done: []ExperimentID{"second-source-port", "udp-port", "reference-port", "echo", "hop-limited-connect"}}, "hop-limited-reference"},
+		{Allowed{Done: every("own-packets")}, ""},
+		{Allowed{Done: every("own-packets"), Privileges: []string{"CAP_NET_RAW"}}, "own-packets"},
+	} {
+		e, ok := Next(silent, tt.allowed)
+		if e.ID != tt.want || ok != (tt.want != "") {
+			t.Errorf("%+v: %q, want %q", tt.allowed, e.ID, tt.want)
 		}
-		done = append(done, want)
 	}
 	open := to(there + ":443").connecting("EINPROGRESS").soError("").dial()
 	if e, ok := Next(open, Allowed{}); ok {
 		t.Errorf("a certain verdict needs no %s", e.ID)
 	}
+}
+
+// every is all experiments but one.
+func every(but ExperimentID) (ids []ExperimentID) {
+	for _, e := range Experiments() {
+		if e.ID != but {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids
 }
 
 func TestExperimentsAreData(t *testing.T) {

@@ -18,9 +18,16 @@ type reading struct {
 	detail     string // fills {detail}
 	say        string // replaces the catalogue's explanation where it would not fit
 	blanks     Blanks // fills further blanks
+	last       bool   // stands behind other readings of the same confidence
 }
 
 func (r reading) says() bool { return r.confidence != "" }
+
+// behind puts a reading behind others of the same confidence.
+func (r reading) behind(yes bool) reading {
+	r.last = yes
+	return r
+}
 
 // nothing is the reading of a rule whose cause the evidence does not show.
 var nothing reading

@@ -13,7 +13,7 @@ var answerRules = []rule{
 	{id: PathFirewallReset, judge: pathFirewallReset, ref: "RFC 3360 §2.1; nf_send_reset"},
 	{id: AcceptedThenReset, needs: []evidence.Kind{"so_error"}, judge: acceptedThenReset, ref: "RFC 9293 §3.10.7.4; tcp_reset"},
 	{id: AcceptedThenClosed, needs: []evidence.Kind{"first_moments"}, judge: acceptedThenClosed, ref: "RFC 9293 §3.6; poll(2) POLLRDHUP"},
-	{id: SYNProxy, needs: []evidence.Kind{"so_error"}, judge: synProxy, ref: "RFC 4987 §3.6; nft(8) synproxy"},
+	{id: SYNProxy, needs: []evidence.Kind{"so_error"}, mutes: []ID{IsOpen}, judge: synProxy, ref: "RFC 4987 §3.6; RFC 792 time exceeded; nft(8) synproxy"},
 	{id: PacketLoss, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: packetLoss, ref: "tcp(7) TCP_INFO tcpi_total_retrans; RFC 6298 §2.1"},
 	{id: StaleConnection, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: staleConnection, ref: "RFC 5961 §4; tcp_rcv_synsent_state_process"},
 	{id: IsOpen, judge: isOpen, ref: "connect(2); RFC 9293 §3.5"},
@@ -33,6 +33,8 @@ func portClosed(v *view) reading {
 	}
 	r := reading{confidence: Likely, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
 	switch {
+	case v.answeredEarly(evidence.AnswerRST).Kind != "":
+		r.confidence = Possible
 	case !v.toSelf():
 		// A destination's own filter, or a device in front of it, can send the
 		// same RST; only its TTL and its distance tell.
@@ -59,12 +61,33 @@ func pathFirewallReset(v *view) reading {
 	path := Culprit{Kind: Path}
 	switch {
 	case v.toSelf():
+	case v.refusedByRST() && v.answeredEarly(evidence.AnswerRST).Kind != "":
+		return reading{confidence: Likely, culprit: v.answeredEarly(evidence.AnswerRST), detail: "other packets with the same TTL end on the way"}
 	case v.refusedByRST() && localFirewallReject(v).confidence != Certain:
+		if s := v.survey; s != nil && s.target.answered() {
+			path.Hop, path.Address = s.target.farthest()
+		}
 		return reading{confidence: Possible, culprit: path}
 	case v.outcome == Reset && v.connected():
 		return reading{confidence: Possible, culprit: path}
 	}
 	return nothing
+}
+
+// answeredEarly names the last router before the device that answered in the
+// destination's name: the answer came at a TTL at which another kind of packet
+// still ended at a router. Kind is empty where that was not seen.
+func (v *view) answeredEarly(answer string) (c Culprit) {
+	s := v.survey
+	if s == nil || s.target == nil || s.target.reached == 0 || s.target.answer != answer {
+		return c
+	}
+	hop, _ := s.beyond(s.target.reached - 1)
+	last, router := s.target.farthest()
+	if hop == 0 || last >= s.target.reached {
+		return c // or the ways differ in length
+	}
+	return Culprit{Kind: Path, Address: router, Hop: last}
 }
 
 func acceptedThenReset(v *view) reading {
@@ -85,10 +108,16 @@ func acceptedThenClosed(v *view) reading {
 	return nothing
 }
 
-// synProxy: whoever stands in front and answers in the destination's name may
+// synProxy: a handshake was completed in front of the destination. Whoever stands in front and answers in the destination's name may
 // end the connection when it finds nobody behind.
 func synProxy(v *view) reading {
-	if v.tcp() && !v.toSelf() && v.connected() && (v.outcome == Closed || v.outcome == Reset) {
+	if !v.tcp() || v.toSelf() || !v.connected() {
+		return nothing
+	}
+	if who := v.answeredEarly(evidence.AnswerSYNACK); who.Kind != "" {
+		return reading{confidence: Likely, culprit: who}
+	}
+	if v.outcome == Closed || v.outcome == Reset {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}
 	return nothing
@@ -114,13 +143,20 @@ func packetLoss(v *view) reading {
 		return nothing
 	}
 	r := reading{confidence: Likely, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": fmt.Sprint(v.resent())}}
-	if v.toSelf() {
+	switch {
+	case v.toSelf():
 		r.confidence, r.culprit = Possible, Culprit{Kind: Local} // a loopback loses nothing by itself
+	case optionBlackhole(v).confidence == Likely:
+		r.confidence = Possible
 	}
 	return r
 }
 
 func staleConnection(v *view) reading {
+	if s := v.survey; v.silent() && s != nil && s.target != nil && s.target.answered() && s.target.answer == evidence.AnswerSYNACK {
+		return reading{confidence: either(v.resent() > 0, Likely, Possible), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()},
+			detail: "another source port is answered"}
+	}
 	if v.connected() && v.resent() > 0 && v.waited() < 900*time.Millisecond {
 		return reading{confidence: Likely, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()},
 			detail: "the SYN was sent again before its timer ran out, which an unacceptable acknowledgment causes"}
@@ -129,6 +165,9 @@ func staleConnection(v *view) reading {
 }
 
 func listenQueueFull(v *view) reading {
+	if s := v.survey; v.silent() && s != nil && (s.alive == "" || pathFirewallDrop(v).confidence == Likely) {
+		return nothing // the SYN does not get there, or nobody is there
+	}
 	r := reading{culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
 	full := v.listener != nil && v.listener.Found && v.listener.QueueLen > v.listener.Backlog
 	overflowed := v.toSelf() && (v.increased("TcpExt.ListenOverflows") || v.increased("TcpExt.ListenDrops"))
@@ -151,14 +190,28 @@ func listenQueueFull(v *view) reading {
 	return r
 }
 
-// optionBlackhole: the kernel's second SYN carries no ECN bits, so that a path
-// which drops those looks like one lost packet. Other options stand in every
-// SYN, and a path that drops them is silent.
+// optionBlackhole: the kernel's second SYN carries no ECN bits
+// (tcp_ecn_clear_syn), so that a path which drops those looks like one lost
+// packet. Where SYNs from other sockets, with the bits as well, died beside the
+// first and the second SYN was answered, it was hardly chance. Other options
+// stand in every SYN, and a path that drops them is silent for every port.
 func optionBlackhole(v *view) reading {
-	if v.resentAfterSilence() && !v.toSelf() && v.resent() == 1 || v.silent() && v.tcp() && !v.toSelf() {
+	s := v.survey
+	if v.silent() && v.tcp() && !v.toSelf() && (s == nil || !s.aliveTCP && !s.target.answered()) {
+		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}.behind(s != nil)
+	}
+	if !v.resentAfterSilence() || v.toSelf() || v.resent() != 1 {
+		return nothing
+	}
+	if s == nil || s.target == nil || s.target.answered() || v.sysctls["net.ipv4.tcp_ecn"] != "1" {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
 	}
-	return nothing
+	last, router := s.target.farthest()
+	r := reading{confidence: Possible, culprit: Culprit{Kind: Path, Address: router, Hop: last}, detail: "ECN bits"}
+	if s.target.asked[0]+s.target.tries(last+1) >= 3 {
+		r.confidence = Likely
+	}
+	return r
 }
 
 func isOpen(v *view) reading {

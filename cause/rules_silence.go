@@ -1,6 +1,7 @@
 package cause
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/dialscope/dialscope/evidence"
@@ -19,7 +20,7 @@ var silenceRules = []rule{
 	{id: LocalFirewallDrop, mutes: []ID{UDPSilent}, judge: localFirewallDrop, ref: "nf_hook_slow: NF_DROP gives EPERM, which tcp_connect swallows; LINUX_MIB_TCPRETRANSFAIL"},
 	{id: ReplyLost, judge: replyLost, ref: "RFC 9293 §3.8.1"},
 	{id: ListenQueueFull, judge: listenQueueFull, ref: "listen(2); tcp_v4_syn_recv_sock; tcp_conn_request"},
-	{id: OptionBlackhole, needs: []evidence.Kind{"tcp_info"}, judge: optionBlackhole, ref: "RFC 3168 §6.1.1.1; tcp_ecn_fallback"},
+	{id: OptionBlackhole, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: optionBlackhole, ref: "RFC 3168 §6.1.1.1; tcp_ecn_fallback"},
 	{id: LocalFirewallInput, judge: localFirewallInput, ref: "nft(8) hook input"},
 }
 
@@ -67,6 +68,8 @@ func localFirewallDrop(v *view) reading {
 		// one may take longer than a short deadline.
 		full := listenQueueFull(v)
 		return local(either(full.says() && full.confidence != Possible || v.waited() < 100*time.Millisecond, Possible, Likely), "")
+	case v.survey != nil && v.survey.target.heard():
+		return nothing // the same packet from another socket went out
 	case v.tcp() && counted && failed > 0:
 		return local(Likely, "sending the SYN again failed inside this host")
 	case v.neverLeft() && !v.unresolvedHop():
@@ -104,6 +107,23 @@ func hostFirewallDrop(v *view) reading {
 	if v.onLink() && alive(v.neighbour) {
 		r.detail = "it answers ARP or neighbor discovery, so it is up"
 	}
+	s := v.survey
+	if s == nil {
+		return r
+	}
+	if s.target.answered() {
+		return nothing
+	}
+	if s.alive == "" {
+		return r.behind(r.detail == "")
+	}
+	r.detail = s.alive
+	// Every router up to it answers the packets for this port too.
+	last, _ := s.target.farthest()
+	hop, _ := s.beyond(last)
+	if (v.onLink() || hop == 0 && s.distance() == last+1) && localFirewallInput(v).confidence != Likely {
+		r.confidence = Likely
+	}
 	return r
 }
 
@@ -114,7 +134,37 @@ func pathFirewallDrop(v *view) reading {
 	if v.onLink() && alive(v.neighbour) {
 		return nothing // there is no router on the way
 	}
-	return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
+	r := reading{confidence: Possible, culprit: Culprit{Kind: Path}}
+	s := v.survey
+	switch {
+	case s == nil:
+		return r
+	case s.target.answered() || v.onLink():
+		return nothing
+	}
+	last, router := s.target.farthest()
+	r.culprit.Hop, r.culprit.Address = last, router
+	switch hop, by := s.beyond(last); {
+	case hop > 0 && last > 0 && s.target.tries(last+1) >= 2:
+		// A router behind answers other packets with the same TTL, and these not.
+		r.confidence = Likely
+		r.detail = fmt.Sprintf("hop %d, %s, answers %s", hop, by.routers[hop], by.words())
+		return r
+	case s.alive == "":
+		return r.behind(true) // or there is no host
+	}
+	return r
+}
+
+// words names a trail's packets.
+func (t *trail) words() string {
+	switch t.protocol {
+	case "tcp":
+		return fmt.Sprintf("packets to port %d", t.to.Port())
+	case "udp":
+		return "datagrams"
+	}
+	return "echo requests"
 }
 
 func hostSilent(v *view) reading {
@@ -124,19 +174,77 @@ func hostSilent(v *view) reading {
 	if v.onLink() && alive(v.neighbour) {
 		return nothing // it has answered ARP or ND
 	}
-	return reading{confidence: Possible, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
+	r := reading{confidence: Possible, culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}}
+	s := v.survey
+	if s == nil {
+		return r
+	}
+	if s.alive != "" || s.target.answered() {
+		return nothing
+	}
+	last, _ := s.target.farthest()
+	hop, _ := s.beyond(last)
+	return r.behind(hop > 0 || last == 0 && !v.onLink() || s.kinds() == 0)
 }
 
 func replyLost(v *view) reading {
-	if v.silent() && v.tcp() && !v.toSelf() {
-		return reading{confidence: Possible, culprit: Culprit{Kind: Path}}
+	s := v.survey
+	switch {
+	case !v.silent() || !v.tcp() || v.toSelf(), s != nil && s.target.answered():
+		return nothing
+	case pathFirewallDrop(v).confidence == Likely:
+		return nothing // its TTL-limited copies are not even answered by the next router
 	}
-	return nothing
+	return reading{confidence: Possible, culprit: Culprit{Kind: Path}}.behind(v.survey != nil)
+}
+
+// undelivered is how many packets this host's IP layer received while the
+// answer was awaited and neither delivered to a protocol nor counted as
+// thrown away for another reason: what its filter drops in PREROUTING or INPUT
+// (ip_rcv_core counts before, ip_local_deliver_finish after it). They may be
+// anybody's. Seen is false where a counter is missing.
+func (v *view) undelivered() (n int64, seen bool) {
+	in, out, other := "Ip.InReceives", "Ip.InDelivers", []string{"Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards",
+		"Ip.ForwDatagrams", "IpExt.InNoRoutes", "IpExt.InTruncatedPkts", "TcpExt.IPReversePathFilter"}
+	if v.remote.Addr().Is6() {
+		in, out, other = "Ip6.InReceives", "Ip6.InDelivers", []string{"Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InDiscards",
+			"Ip6.OutForwDatagrams", "Ip6.InNoRoutes", "Ip6.InTruncatedPkts", "Ip6.InTooBigErrors"}
+	}
+	received, seenIn := v.rose(in)
+	delivered, seenOut := v.rose(out)
+	for n = received - delivered; len(other) > 0; other = other[1:] {
+		n -= v.rises[other[0]]
+	}
+	return n, seenIn && seenOut
 }
 
 func localFirewallInput(v *view) reading {
-	if v.silent() && v.tcp() && !v.neverLeft() && !v.toSelf() {
+	if !v.silent() || !v.tcp() || v.neverLeft() || v.toSelf() {
+		return nothing
+	}
+	s := v.survey
+	if s == nil {
 		return local(Possible, "")
 	}
-	return nothing
+	if s.target.answered() {
+		return nothing
+	}
+	n, seen := v.undelivered()
+	awaited := int64(1 + v.resent())
+	last, _ := s.target.farthest()
+	if s.target != nil {
+		awaited += int64(s.target.asked[0])
+		for ttl, sent := range s.target.asked {
+			if ttl > last {
+				awaited += int64(sent)
+			}
+		}
+	}
+	switch {
+	case seen && n <= 0 && v.resent() > 0:
+		return nothing // all that came in was delivered
+	case seen && n >= max(awaited, 3):
+		return local(Likely, fmt.Sprintf("%d packets came in meanwhile and were delivered to nobody", n))
+	}
+	return local(Possible, "").behind(s.aliveTCP)
 }

@@ -46,6 +46,8 @@ type view struct {
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
 
+	survey *survey // what experiments found; nil: none were made
+
 	connectAt time.Duration // when connect(2) was called
 	endedAt   time.Duration // when the outcome was known
 
@@ -116,10 +118,11 @@ func look(network string, a *evidence.Attempt) *view {
 	}
 	v.outcome, v.errno = v.judgeOutcome()
 	v.icmp = v.decidingICMP()
+	v.survey = readProbes(v, evidence.All[*evidence.Probe](v.log))
 	return v
 }
 
-// count files counters; the last reading of a name holds.
+// count files counters; the last reading of a name holds, but see ofProbes.
 func (v *view) count(f *evidence.Counters) {
 	if v.rises == nil {
 		v.rises = make(map[string]int64)
@@ -131,8 +134,16 @@ func (v *view) count(f *evidence.Counters) {
 		prefix = "conntrack."
 	}
 	for name, n := range f.Rise {
-		v.rises[prefix+name] = n
+		if _, read := v.rises[prefix+name]; !read || !ofProbes[prefix+name] {
+			v.rises[prefix+name] = n
+		}
 	}
+}
+
+// ofProbes are the counters that experiments move as well. They are read before
+// the first of them, and a later reading does not count.
+var ofProbes = map[string]bool{
+	"link.tx_packets": true, "link.rx_packets": true, "Ip.OutTransmits": true, "Ip6.OutTransmits": true, "Tcp.OutRsts": true,
 }
 
 // judgeOutcome is what an application would have seen.

@@ -49,6 +49,7 @@ const (
 	FromResolver    Source = "resolver"    // the resolver's own configuration and choice
 	FromPrediction  Source = "prediction"  // computed from the kernel's rules, not seen
 	FromFeature     Source = "feature"     // what this host and user can observe
+	FromProbe       Source = "probe"       // an experiment's own socket
 )
 
 // Kind names the type of a fact. It stands in JSON as "kind".
@@ -235,4 +236,5 @@ var catalogue = []func() Fact{
 	func() Fact { return new(HostsEntry) },
 	func() Fact { return new(Lookup) },
 	func() Fact { return new(Candidates) },
+	func() Fact { return new(Probe) },
 }

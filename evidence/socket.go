@@ -121,7 +121,7 @@ type Datagram struct {
 // Expired says that a deadline of ours ended the attempt; the socket was closed.
 type Expired struct {
 	Limit time.Duration `json:"limit_ns"` // how long was allowed, from the attempt's start
-	Scope string        `json:"scope"`    // "attempt", "dial"
+	Scope string        `json:"scope"`    // whose it was: "attempt", "dial", "share", "context"; "explained": none had passed, but experiments had explained the silence
 }
 
 // Cancelled says that the attempt was ended from outside; the socket was closed.

@@ -109,6 +109,9 @@ func (o *options) dialer(t target.Target) *dialscope.Dialer {
 		ServiceRecords: o.svcb,
 		EveryAddress:   o.all,
 		Thorough:       true,
+		Probes:         levels[o.probes],
+		MaxPackets:     int(o.maxPackets),
+		FullTimeout:    o.fullTimeout,
 	}
 	udp := strings.HasPrefix(o.network, "udp")
 	if udp {
@@ -123,3 +126,6 @@ func (o *options) dialer(t target.Target) *dialscope.Dialer {
 	}
 	return d
 }
+
+// levels are the values of --probes.
+var levels = map[string]dialscope.Probes{"": dialscope.AllProbes, "none": dialscope.NoProbes, "few": dialscope.FewProbes, "all": dialscope.AllProbes}

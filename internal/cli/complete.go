@@ -17,10 +17,11 @@ func completeOptions(cmd *cobra.Command) {
 	}
 	words("network", networks...)
 	words("color", "auto", "always", "never")
+	words("probes", "none", "few", "all")
 	complete(cmd, "explain", func(string) []string { return explainable() })
 	for _, name := range []string{
 		"timeout", "attempt-timeout", "fallback-delay", "settle", "user-timeout", "syn-retries", "source", "local-ports",
-		"interface", "mark", "tos", "ttl", "count", "interval", "for", "parallel", "resolver",
+		"interface", "mark", "tos", "ttl", "count", "interval", "for", "parallel", "resolver", "max-packets",
 	} {
 		words(name)
 	}

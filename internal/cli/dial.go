@@ -57,6 +57,14 @@ func (a *app) dial(cmd *cobra.Command, args []string) error {
 	if !inputs.single() && (repeated || until) {
 		return usagef("--count and --until-… are for one target, not for %d or a file: run one dialscope for each", len(inputs.sources))
 	}
+	if o.probes == "" {
+		switch {
+		case until, repeated: // what one dial found out need not be found out again
+			o.probes = "none"
+		case !inputs.single():
+			o.probes = "few"
+		}
+	}
 	switch {
 	case until:
 		return a.wait(cmd.Context(), inputs.sources[0].target)

@@ -25,6 +25,11 @@ type options struct {
 	settle         seconds
 	userTimeout    seconds
 	synRetries     uint32
+	fullTimeout    bool
+
+	// What else is sent.
+	probes     string // empty: by the kind of run
+	maxPackets uint32
 
 	// From where and how.
 	source     source
@@ -65,11 +70,12 @@ const (
 	groupTarget = "Where to"
 	groupTime   = "How long"
 	groupSocket = "From where, and how"
+	groupProbes = "What else is sent"
 	groupRepeat = "How often"
 	groupShown  = "What is shown"
 )
 
-var groups = []string{groupTarget, groupTime, groupSocket, groupRepeat, groupShown}
+var groups = []string{groupTarget, groupTime, groupSocket, groupProbes, groupRepeat, groupShown}
 
 const (
 	defaultTimeout  = 5 * time.Second
@@ -79,6 +85,8 @@ const (
 	defaultSettle   = 50 * time.Millisecond
 	defaultDelay    = 250 * time.Millisecond // RFC 8305 §5
 	defaultParallel = 8
+	// defaultPackets leaves room for the SYNs of the dial itself below 60.
+	defaultPackets = 50
 )
 
 var networks = []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
@@ -112,6 +120,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	o.network, o.colour = "tcp", string(terminal.Auto)
 	o.timeout, o.settle, o.interval = seconds(defaultTimeout), seconds(defaultSettle), seconds(defaultInterval)
 	o.fallbackDelay, o.parallel = delay(defaultDelay), defaultParallel
+	o.maxPackets = defaultPackets
 
 	group = groupTarget
 	value(choice{&o.network, networks}, "network", "tcp4", "`NET` is tcp, tcp4, tcp6, udp, udp4 or udp6")
@@ -130,6 +139,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	value(&o.settle, "settle", "50ms", "watch a fresh connection for `TIME`, for a peer that resets or closes it at once")
 	value(&o.userTimeout, "user-timeout", "2s", "TCP_USER_TIMEOUT: `TIME` that a SYN or data may stay unacknowledged")
 	number(&o.synRetries, 1, 127, "syn-retries", "3", "TCP_SYNCNT: send the SYN again `N` times, 1 to 127")
+	toggle(&o.fullTimeout, "full-timeout", "", "wait for an answer until --timeout, though probes have explained the silence", true)
 
 	group = groupSocket
 	value(&o.source, "source", "192.0.2.1", "bind to `ADDR[:PORT]` of this host")
@@ -141,6 +151,10 @@ func (o *options) register(flags *pflag.FlagSet) {
 	number(&o.ttl, 1, 255, "ttl", "3", "hop limit `N`, 1 to 255")
 	toggle(&o.fastOpen, "fast-open", "", "TCP Fast Open (RFC 7413): the handshake waits for the first write", true)
 	toggle(&o.mptcp, "mptcp", "", "Multipath TCP (RFC 8684), or TCP where it is not spoken", true)
+
+	group = groupProbes
+	value(choice{&o.probes, []string{"none", "few", "all"}}, "probes", "none", "look into silence and resets by probes, `WHICH`: none, few (no other port of the target) or all (for one target; else few, and none when repeating)")
+	number(&o.maxPackets, 1, 1000, "max-packets", "20", "probe with at most `N` packets an address, 1 to 1000")
 
 	group = groupRepeat
 	flags.IntVarP(&o.count, "count", "c", 1, "dial `N` times and sum up; 0 goes on until interrupted")

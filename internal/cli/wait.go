@@ -33,8 +33,11 @@ func (a *app) wait(ctx context.Context, t target.Target) error {
 	defer stop()
 	err := a.pace(bounded, func(int) (bool, error) {
 		d := a.ask(bounded, t, nil)
-		if bounded.Err() != nil && last.report != nil {
-			return false, nil // cut short: the verdict before it says more
+		// A dial that --for cut short says nothing of the target; the dial's own
+		// timer may fire before the context's.
+		cut := bounded.Err() != nil || a.options.bound > 0 && time.Since(began) >= time.Duration(a.options.bound)
+		if cut && last.report != nil {
+			return false, nil // the verdict before it says more
 		}
 		dials++
 		changed := last.report == nil || d.verdict.Outcome != last.verdict.Outcome || d.verdict.Cause != last.verdict.Cause
@@ -42,7 +45,8 @@ func (a *app) wait(ctx context.Context, t target.Target) error {
 		if d.failure != nil {
 			return false, nil
 		}
-		if reached = a.reached(d.verdict.Outcome); reached {
+		reached = !cut && a.reached(d.verdict.Outcome)
+		if reached || cut {
 			return false, nil
 		}
 		if changed && !a.options.quiet && !a.options.json {

@@ -3,6 +3,7 @@ package lab_test
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/dialscope/dialscope/internal/lab"
@@ -37,7 +38,9 @@ func TestCapture(t *testing.T) {
 				t.Fatal(err)
 			}
 			var file bytes.Buffer
-			n, r, err := lab.Capture(t.Context(), found[0], lab.Unprivileged, "client", program, &file)
+			plain := *found[0]
+			plain.Dial.Flags = append(slices.Clip(plain.Dial.Flags), "--probes", "none") // the attempt's own packets alone
+			n, r, err := lab.Capture(t.Context(), &plain, lab.Unprivileged, "client", program, &file)
 			if err != nil {
 				t.Fatal(err)
 			}

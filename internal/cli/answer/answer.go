@@ -38,6 +38,8 @@ func Text(style terminal.Style, a Answer, verbose bool) string {
 	p.gap()
 	p.timeline(a)
 	p.gap()
+	p.hops(a)
+	p.gap()
 	p.attempts(a)
 	p.gap()
 	p.path(a)

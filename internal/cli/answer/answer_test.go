@@ -3,6 +3,7 @@ package answer
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
@@ -43,6 +45,9 @@ func TestGolden(t *testing.T) {
 			var got strings.Builder
 			for _, s := range styles {
 				fmt.Fprintf(&got, "==== %s\n%s", s.name, Text(s.style, a, s.verbose))
+			}
+			if name == "probed" {
+				fmt.Fprintf(&got, "==== trace\n%s", Trace(terminal.Style{Width: 80, Unicode: true}, a, false))
 			}
 			fmt.Fprintf(&got, "==== brief\n%s", Brief(terminal.Style{Width: 80, Unicode: true}, a))
 			golden(t, name, strings.ReplaceAll(got.String(), "\x1b", "␛"))
@@ -214,5 +219,24 @@ func TestRise(t *testing.T) {
 	e := evidence.Entry{Fact: &evidence.Counters{Scope: "netns", Rise: map[string]int64{"Tcp.OutSegs": 2, "Ip.InReceives": 1, "Tcp.InErrs": 0}}}
 	if got, want := fields(e), "counters scope=netns rise=Ip.InReceives+1 Tcp.OutSegs+2 (1 did not move)"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// The hops of a trace's JSON count the packets for the target's own port; what
+// lies behind the destination is left out.
+func TestHops(t *testing.T) {
+	hops := Hops(cases()["probed"])
+	want := []Hop{
+		{TTL: 1, From: []netip.Addr{ip("192.0.2.1"), ip("192.0.2.2")}, Sent: 3, Answered: 2, Best: 900 * us, Mean: 1900 * us, Worst: 2900 * us},
+		{TTL: 2, From: []netip.Addr{}, Sent: 1},
+		{TTL: 3, From: []netip.Addr{ip("198.51.100.1")}, Sent: 1, Answered: 1, Best: 4 * ms, Mean: 4 * ms, Worst: 4 * ms},
+		{TTL: 4, From: []netip.Addr{ip("198.51.100.5")}, Sent: 1, Others: 1},
+		{TTL: 5, From: []netip.Addr{ip("203.0.113.5")}, Sent: 1, Others: 1, Reached: true},
+	}
+	if diff := cmp.Diff(want, hops, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if none := Hops(cases()["open"]); none == nil || len(none) != 0 {
+		t.Errorf("%v, want an empty list", none)
 	}
 }

@@ -16,6 +16,9 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 	add := func(at time.Duration, format string, args ...any) {
 		events = append(events, event{at: a.Began + at, attempt: i, text: fmt.Sprintf(format, args...)})
 	}
+	if at, text := probeWords(a.Log); text != "" {
+		add(at, "%s", text)
+	}
 	for _, e := range a.Log {
 		switch f := e.Fact.(type) {
 		case *evidence.Call:
@@ -40,12 +43,41 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 		case *evidence.Datagram:
 			add(e.At, "%s", datagramWords(f))
 		case *evidence.Expired:
-			add(e.At, "given up: the limit of %s for the %s%s", limit(f.Limit), f.Scope, furtherWords(a, e.At))
+			add(e.At, "%s%s", expiredWords(f), furtherWords(a, e.At))
 		case *evidence.Cancelled:
 			add(e.At, "%s", cancelWords(f))
 		}
 	}
 	return events
+}
+
+func expiredWords(f *evidence.Expired) string {
+	if f.Scope == "explained" {
+		return "waited no longer: the probes have explained the silence"
+	}
+	return fmt.Sprintf("given up: the limit of %s for the %s", limit(f.Limit), f.Scope)
+}
+
+// probeWords sums up the experiments.
+func probeWords(log evidence.Log) (at time.Duration, text string) {
+	sent, answered := 0, 0
+	for _, e := range log {
+		p, is := e.Fact.(*evidence.Probe)
+		if !is {
+			continue
+		}
+		if sent == 0 {
+			at = e.At
+		}
+		sent += p.Sent
+		if p.Answer != "" {
+			answered++
+		}
+	}
+	if sent == 0 {
+		return 0, ""
+	}
+	return at, fmt.Sprintf("looked into by probes: %d packets, %d answered", sent, answered)
 }
 
 func connectWords(a *evidence.Attempt, f *evidence.Connect, udp bool) string {

@@ -77,7 +77,45 @@ func cases() map[string]Answer {
 		Server: ap("192.0.2.53:53"), Transport: "udp", Name: "db.example.com.", Type: "AAAA", Rcode: "NOERROR",
 		Addrs: []netip.Addr{ip("2001:db8::7")}, TTL: 300, Took: 3100 * us,
 	}
+	probe := func(ttl int, protocol string, port uint16, answer string, from string, rtt time.Duration) *evidence.Probe {
+		p := &evidence.Probe{Experiment: "x", Protocol: protocol, To: netip.AddrPortFrom(ip("203.0.113.5"), port), TTL: ttl, Sent: 1, Answer: answer, RTT: rtt}
+		if from != "" {
+			p.From = ip(from)
+		}
+		if answer == evidence.AnswerICMP {
+			p.ICMP = &evidence.ICMP{Version: 4, Type: 11}
+			if from == "203.0.113.5" {
+				p.ICMP = &evidence.ICMP{Version: 4, Type: 3, Code: 3}
+			}
+		}
+		return p
+	}
+	probed := attempt("203.0.113.5:443", 0, 1080*ms,
+		18*us, evidence.FromConnect, &evidence.Connect{Remote: ap("203.0.113.5:443"), Errno: "EINPROGRESS"},
+		20*us, evidence.FromPrediction, schedule(),
+		300*ms, evidence.FromProbe, probe(0, "tcp", 443, "", "", 0),
+		300*ms, evidence.FromProbe, probe(0, "udp", 33434, evidence.AnswerICMP, "203.0.113.5", 9*ms),
+		300*ms, evidence.FromProbe, probe(0, "icmp", 0, evidence.AnswerEcho, "203.0.113.5", 8*ms),
+		400*ms, evidence.FromProbe, probe(1, "tcp", 443, evidence.AnswerICMP, "192.0.2.1", 900*us),
+		400*ms, evidence.FromProbe, probe(1, "tcp", 443, evidence.AnswerICMP, "192.0.2.2", 2900*us),
+		400*ms, evidence.FromProbe, probe(1, "tcp", 443, "", "", 0),
+		400*ms, evidence.FromProbe, probe(2, "tcp", 443, "", "", 0),
+		400*ms, evidence.FromProbe, probe(3, "tcp", 443, evidence.AnswerICMP, "198.51.100.1", 4*ms),
+		400*ms, evidence.FromProbe, probe(4, "tcp", 443, "", "", 0),
+		500*ms, evidence.FromProbe, probe(4, "udp", 33434, evidence.AnswerICMP, "198.51.100.5", 7*ms),
+		500*ms, evidence.FromProbe, probe(5, "tcp", 443, "", "", 0),
+		500*ms, evidence.FromProbe, probe(5, "udp", 33434, evidence.AnswerICMP, "203.0.113.5", 9*ms),
+		500*ms, evidence.FromProbe, probe(6, "tcp", 443, "", "", 0),
+		1080*ms, evidence.FromTCPInfo, &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: 1, Unacked: 1},
+		1080*ms, evidence.FromTimer, &evidence.Expired{Limit: 1080 * ms, Scope: "explained"},
+	)
+	probedVerdict := verdict(cause.Timeout, "", cause.PathFirewallDrop, cause.Culprit{Kind: cause.Path, Address: ip("198.51.100.1"), Hop: 3}, cause.Likely,
+		"Something on the path silently drops the packets beyond hop 3.", "Ask whoever runs the device after the last answer.")
 	return map[string]Answer{
+		"probed": {
+			Dial: &evidence.Dial{Target: "203.0.113.5:443", Network: "tcp", Took: 1080 * ms, Attempts: []evidence.Attempt{probed}}, Winner: -1,
+			Verdict: probedVerdict, Attempts: []cause.Verdict{probedVerdict},
+		},
 		"open": {
 			Dial: &evidence.Dial{Target: "127.0.0.1:8080", Network: "tcp", Took: 50 * ms,
 				Attempts: []evidence.Attempt{attempt("127.0.0.1:8080", 3*us, 42*us,

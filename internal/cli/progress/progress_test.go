@@ -97,7 +97,14 @@ func TestWords(t *testing.T) {
 	w.observe(0, evidence.Entry{Fact: &evidence.TCPInfo{TotalRetrans: 2}})
 	w.observe(0, evidence.Entry{Fact: &evidence.Neighbour{Addr: netip.MustParseAddr("192.0.2.1"), State: "INCOMPLETE"}})
 	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; neighbour 192.0.2.1 INCOMPLETE; giving up at 5.00 s")
+	w.observe(0, evidence.Entry{Fact: &evidence.Neighbour{State: "NOARP"}})
+	w.observe(0, evidence.Entry{Fact: &evidence.Probe{TTL: 9}})
+	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; looked into by probes; giving up at 5.00 s")
+	w.observe(0, evidence.Entry{Fact: &evidence.Probe{TTL: 3, Answer: evidence.AnswerICMP, ICMP: &evidence.ICMP{Version: 4, Type: 11}}})
+	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; looked into by probes, hop 3 answers; giving up at 5.00 s")
 	w.begin(1, netip.MustParseAddrPort("[2001:db8::7]:80"), 3*time.Second)
+	w.at(0).probed = 0
+	w.at(0).neighbour = &evidence.Neighbour{Addr: netip.MustParseAddr("192.0.2.1"), State: "INCOMPLETE"}
 	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; neighbour 192.0.2.1 INCOMPLETE; and 1 more; giving up at 5.00 s")
 	w.done(0)
 	w.done(1)

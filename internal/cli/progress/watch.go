@@ -33,6 +33,8 @@ type attempt struct {
 	counted   bool
 	resent    int
 	neighbour *evidence.Neighbour
+	probed    int // probes answered, or given up
+	hop       int // the farthest router that answered
 	done      bool
 }
 
@@ -85,6 +87,11 @@ func (w *Watch) observe(i int, e evidence.Entry) {
 		a.counted, a.resent = true, max(a.resent, int(f.TotalRetrans))
 	case *evidence.Neighbour:
 		a.neighbour = f
+	case *evidence.Probe:
+		a.probed++
+		if f.Expired() {
+			a.hop = max(a.hop, f.TTL)
+		}
 	}
 }
 
@@ -138,6 +145,12 @@ func (a *attempt) words(now time.Duration) string {
 		text += ", sent again" + about + " once"
 	case again > 1:
 		text += fmt.Sprintf(", sent again%s %d times", about, again)
+	}
+	if a.probed > 0 {
+		text += "; looked into by probes"
+		if a.hop > 0 {
+			text += fmt.Sprintf(", hop %d answers", a.hop)
+		}
 	}
 	if n := a.neighbour; n != nil && !strings.EqualFold(n.State, "NOARP") {
 		text += fmt.Sprintf("; neighbour %s %s", n.Addr, n.State)

@@ -23,7 +23,7 @@ var counterNames = [...]string{
 
 	"Ip.InReceives", "Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards", "Ip.InDelivers",
 	"Ip.OutRequests", "Ip.OutTransmits", "Ip.OutDiscards", "Ip.OutNoRoutes", "Ip.FragFails",
-	"IpExt.InNoRoutes", "IpExt.InCsumErrors", "IpExt.InTruncatedPkts",
+	"Ip.ForwDatagrams", "IpExt.InNoRoutes", "IpExt.InCsumErrors", "IpExt.InTruncatedPkts",
 
 	"Icmp.InMsgs", "Icmp.InErrors", "Icmp.InCsumErrors", "Icmp.InDestUnreachs", "Icmp.InTimeExcds",
 	"Icmp.InParmProbs", "Icmp.OutMsgs", "Icmp.OutDestUnreachs", "Icmp.OutRateLimitGlobal", "Icmp.OutRateLimitHost",
@@ -32,7 +32,7 @@ var counterNames = [...]string{
 	"Udp.InCsumErrors",
 
 	"Ip6.InReceives", "Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InTooBigErrors", "Ip6.InNoRoutes",
-	"Ip6.InTruncatedPkts", "Ip6.InDiscards", "Ip6.InDelivers",
+	"Ip6.InTruncatedPkts", "Ip6.InDiscards", "Ip6.InDelivers", "Ip6.OutForwDatagrams",
 	"Ip6.OutRequests", "Ip6.OutTransmits", "Ip6.OutDiscards", "Ip6.OutNoRoutes", "Ip6.FragFails",
 
 	"Icmp6.InMsgs", "Icmp6.InErrors", "Icmp6.InCsumErrors", "Icmp6.InDestUnreachs", "Icmp6.InPktTooBigs",

@@ -232,7 +232,7 @@ func (e *engine) begin(job *sweep.Attempt) {
 		return // an edge that came since connect(2) is queued
 	}
 	s.polled = true
-	if errno := sys.EpollAdd(e.ep, int(s.fd), sys.EpollOut|sys.EpollEdge, i); errno != 0 {
+	if errno := sys.EpollAddSlot(e.ep, int(s.fd), sys.EpollOut|sys.EpollEdge, i); errno != 0 {
 		// ENOMEM, ENOSPC (max_user_watches): limits of this host.
 		s.polled = false
 		e.waiting.remove(e.slots, i)

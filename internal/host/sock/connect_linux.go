@@ -437,7 +437,7 @@ func (s *socket) look() {
 		s.Add(evidence.FromTCPInfo, fact)
 	}
 	if s.AtCheckpoint != nil {
-		s.AtCheckpoint()
+		s.AtCheckpoint(s.fd)
 	}
 }
 
@@ -448,7 +448,7 @@ func (s *socket) drainErrqueue() {
 		if errno != 0 {
 			return
 		}
-		s.Add(evidence.FromErrqueue, icmpFact(&q, s.tcp))
+		s.Add(evidence.FromErrqueue, ICMPFact(&q, s.tcp))
 	}
 }
 

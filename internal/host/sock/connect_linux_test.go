@@ -366,7 +366,7 @@ func TestCheckpoints(t *testing.T) {
 	c := towards(to)
 	c.Deadline = time.Now().Add(60 * time.Millisecond)
 	c.Checkpoints = []time.Duration{0, 10 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond, time.Hour}
-	c.AtCheckpoint = func() { looks++ }
+	c.AtCheckpoint = func(int) { looks++ }
 	_, r, err := try(t, c)
 	if !errors.Is(err, ErrExpired) {
 		t.Error(err)

@@ -70,7 +70,9 @@ func fill(f *evidence.TCPInfo, i *sys.TCPInfo) {
 	}
 }
 
-func icmpFact(q *sys.QueuedError, tcp bool) *evidence.ICMP {
+// ICMPFact is an entry of a socket's error queue as evidence; tcp says that the
+// quoted packet is a TCP segment.
+func ICMPFact(q *sys.QueuedError, tcp bool) *evidence.ICMP {
 	f := &evidence.ICMP{Version: 4, Type: q.Type, Code: q.Code, Errno: name(q.Errno), Offender: q.Offender, To: q.To.Addr()}
 	switch q.Origin {
 	case sys.OriginICMP6:

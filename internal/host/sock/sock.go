@@ -52,9 +52,10 @@ type Config struct {
 	Label  string        // the name of the probe's payload
 
 	// Checkpoints are times since the attempt began at which the socket is
-	// looked at while its handshake is awaited; AtCheckpoint runs after each look.
+	// looked at while its handshake is awaited; AtCheckpoint runs after each
+	// look, with the descriptor, in the attempt's goroutine.
 	Checkpoints  []time.Duration
-	AtCheckpoint func()
+	AtCheckpoint func(fd int)
 
 	// fakeConnect stands in for connect(2) in tests.
 	fakeConnect func(fd int) (errno syscall.Errno, used bool)
@@ -129,6 +130,10 @@ func cancelled(ctx context.Context, c *Config, r *Recorder) error {
 	}
 	f := &evidence.Cancelled{By: "caller"}
 	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrExplained) {
+		r.Add(evidence.FromTimer, &evidence.Expired{Limit: time.Since(r.Began), Scope: "explained"})
+		return ErrExpired
+	}
 	if errors.Is(cause, ErrLostRace) {
 		f.By = "race"
 	} else if cause != nil && !errors.Is(cause, context.Canceled) {
@@ -140,6 +145,10 @@ func cancelled(ctx context.Context, c *Config, r *Recorder) error {
 
 // ErrLostRace is the cause with which a race cancels the attempts that did not win.
 var ErrLostRace = errors.New("another address connected first")
+
+// ErrExplained is the cause with which an attempt is ended that experiments
+// have explained: it then counts as expired.
+var ErrExplained = errors.New("experiments have explained the silence")
 
 // finish sets keepalive as net.Dialer would. The connection comes from
 // net.FileConn, which has enabled it with the defaults already.

@@ -62,6 +62,7 @@ func TestEndedBeforeItBegan(t *testing.T) {
 		{"cancelled", ended(nil), ErrCancelled, &evidence.Cancelled{By: "caller"}},
 		{"with a cause", ended(errors.New("the user left")), ErrCancelled, &evidence.Cancelled{By: "caller", Reason: "the user left"}},
 		{"a lost race", ended(ErrLostRace), ErrCancelled, &evidence.Cancelled{By: "race"}},
+		{"explained by experiments", ended(ErrExplained), ErrExpired, &evidence.Expired{Scope: "explained"}},
 		{"the context's deadline", late, ErrExpired, &evidence.Expired{Scope: "context"}},
 		{"the parent's deadline", lateInside, ErrExpired, &evidence.Expired{Scope: "context"}},
 	} {

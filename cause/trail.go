@@ -1,0 +1,164 @@
+package cause
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/dialscope/dialscope/evidence"
+)
+
+// trail is what one kind of packet met on its way to the destination: at which
+// router each small TTL ended, and where the destination answered.
+type trail struct {
+	protocol string
+	to       netip.AddrPort
+	routers  map[int]netip.Addr // by TTL: who said that it ended there
+	asked    map[int]int        // by TTL: packets sent; 0 is the full TTL
+	reached  int                // the smallest TTL at which the destination answered; 0: none did
+	full     bool               // the destination answered at full TTL
+	answer   string             // what it said
+}
+
+// farthest is the highest TTL that a router answered, with its address.
+func (t *trail) farthest() (ttl int, router netip.Addr) {
+	if t == nil {
+		return 0, netip.Addr{}
+	}
+	for n, a := range t.routers {
+		if n > ttl {
+			ttl, router = n, a
+		}
+	}
+	return ttl, router
+}
+
+// answered says that the destination, or a device in its name, answered.
+func (t *trail) answered() bool { return t != nil && (t.full || t.reached > 0) }
+
+// heard says that anybody answered.
+func (t *trail) heard() bool { return t.answered() || t != nil && len(t.routers) > 0 }
+
+// survey is what the experiments beside an attempt found.
+type survey struct {
+	target     *trail   // the attempt's own port
+	references []*trail // everything else
+	alive      string   // how the destination is known to be alive; empty: it is not
+	aliveTCP   bool     // another of its ports answered, so that TCP from it comes in here
+}
+
+// readProbes makes the survey; nil where no probe was sent.
+func readProbes(v *view, probes []*evidence.Probe) *survey {
+	var s *survey
+	for _, p := range probes {
+		if p.Sent == 0 || p.Experiment == "" {
+			continue
+		}
+		if s == nil {
+			s = new(survey)
+		}
+		t := s.trail(v, p)
+		t.asked[p.TTL] += p.Sent
+		switch {
+		case p.Expired() && !v.fromHere(p.ICMP) && p.TTL > 0:
+			t.routers[p.TTL] = p.From
+		case p.Reached():
+			t.meet(p)
+			if t != s.target {
+				s.live(p)
+			}
+		}
+	}
+	return s
+}
+
+func (s *survey) trail(v *view, p *evidence.Probe) *trail {
+	if p.Protocol == "tcp" && p.To == v.remote {
+		if s.target == nil {
+			s.target = newTrail(p)
+		}
+		return s.target
+	}
+	for _, t := range s.references {
+		if t.protocol == p.Protocol && t.to == p.To {
+			return t
+		}
+	}
+	s.references = append(s.references, newTrail(p))
+	return s.references[len(s.references)-1]
+}
+
+func newTrail(p *evidence.Probe) *trail {
+	return &trail{protocol: p.Protocol, to: p.To, routers: map[int]netip.Addr{}, asked: map[int]int{}}
+}
+
+func (t *trail) meet(p *evidence.Probe) {
+	t.answer = p.Answer
+	switch {
+	case p.TTL == 0:
+		t.full = true
+	case t.reached == 0 || p.TTL < t.reached:
+		t.reached = p.TTL
+	}
+}
+
+// live notes how the destination showed itself.
+func (s *survey) live(p *evidence.Probe) {
+	words := ""
+	switch p.Answer {
+	case evidence.AnswerRST, evidence.AnswerSYNACK:
+		words, s.aliveTCP = fmt.Sprintf("its port %d answers", p.To.Port()), true
+	case evidence.AnswerEcho:
+		words = "it answers an echo request"
+	default:
+		words = "it answers a datagram"
+	}
+	if s.alive == "" {
+		s.alive = words
+	}
+}
+
+// beyond is the lowest TTL above one at which a router, not the destination,
+// answered a reference; 0: none did. This shows that packets go on from there
+// and that the destination is farther.
+func (s *survey) beyond(ttl int) (hop int, by *trail) {
+	for _, t := range s.references {
+		for n := range t.routers {
+			if n > ttl && (hop == 0 || n < hop) {
+				hop, by = n, t
+			}
+		}
+	}
+	return hop, by
+}
+
+// distance is the smallest TTL at which the destination answered a reference,
+// 0 where it is not known.
+func (s *survey) distance() (ttl int) {
+	for _, t := range s.references {
+		if t.reached > 0 && (ttl == 0 || t.reached < ttl) {
+			ttl = t.reached
+		}
+	}
+	return ttl
+}
+
+// tries is how many packets of a trail were sent at a TTL or above, small TTLs only.
+func (t *trail) tries(from int) (n int) {
+	for ttl, packets := range t.asked {
+		if ttl >= from {
+			n += packets
+		}
+	}
+	return n
+}
+
+// kinds is how many kinds of packets were sent to the destination that were
+// not answered by it.
+func (s *survey) kinds() (n int) {
+	for _, t := range s.references {
+		if !t.answered() {
+			n++
+		}
+	}
+	return n
+}

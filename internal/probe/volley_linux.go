@@ -1,0 +1,313 @@
+package probe
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/host/sock"
+	"github.com/dialscope/dialscope/internal/host/sys"
+)
+
+// volley keeps probes in flight, one socket each, and wakes when any of them,
+// or a watched descriptor, has news. Not for several goroutines.
+type volley struct {
+	*round
+	way     Way
+	epfd    int
+	file    *os.File // of epfd: the runtime's poller waits, not a thread
+	watch   int      // -1: none
+	flying  map[int32]*flight
+	buffers [64]int32
+}
+
+// flight is a probe that may still be answered.
+type flight struct {
+	fact *evidence.Probe
+	at   time.Time
+}
+
+// open prepares a volley. Watch is a descriptor whose readiness interrupts
+// every wait, or -1.
+func open(r *round, way Way, watch int) (*volley, error) {
+	epfd, errno := sys.EpollCreate()
+	if errno != 0 {
+		return nil, os.NewSyscallError("epoll_create1", errno)
+	}
+	v := &volley{round: r, way: way, epfd: epfd, watch: watch, flying: map[int32]*flight{}}
+	if watch >= 0 {
+		if errno := sys.EpollAdd(epfd, watch, false); errno != 0 {
+			sys.Close(epfd)
+			return nil, os.NewSyscallError("epoll_ctl", errno)
+		}
+	}
+	v.file = os.NewFile(uintptr(epfd), "epoll")
+	return v, nil
+}
+
+// close gives up what is in flight. An established probe is reset.
+func (v *volley) close() {
+	now := time.Now()
+	for fd, f := range v.flying {
+		f.fact.Waited = now.Sub(f.at)
+		sys.Close(int(fd))
+	}
+	v.file.Close()
+}
+
+// idle says that nothing is in flight.
+func (v *volley) idle() bool { return len(v.flying) == 0 }
+
+// send sends one packet. A probe that this host refuses to send is filed with
+// its errno.
+func (v *volley) send(s shot) *evidence.Probe {
+	p := &evidence.Probe{Experiment: s.experiment, Protocol: s.protocol, To: s.to, TTL: s.ttl}
+	fd, errno := v.socket(s)
+	at := time.Now()
+	if errno == 0 {
+		errno = v.fire(fd, s)
+	}
+	switch errno {
+	case 0, syscall.EINPROGRESS:
+		p.Sent = 1
+	case syscall.ECONNREFUSED, syscall.EHOSTUNREACH: // the answer came within the call
+		p.Sent = 1
+	default:
+		p.Errno = evidence.Errno(sys.ErrnoName(errno))
+	}
+	v.round.file(at, p)
+	if fd < 0 {
+		return p
+	}
+	if p.Sent == 0 {
+		sys.Close(fd)
+		return p
+	}
+	v.flying[int32(fd)] = &flight{fact: p, at: at}
+	if errno == syscall.ECONNREFUSED || errno == syscall.EHOSTUNREACH || sys.EpollAdd(v.epfd, fd, s.protocol != tcp) != 0 {
+		v.collect(int32(fd), errno)
+	}
+	v.poll()
+	return p
+}
+
+// poll takes the answers that are there already, so that what is sent after
+// them does not lengthen their round trips. True: the watched descriptor has news.
+func (v *volley) poll() (watched bool) {
+	for _, fd := range v.buffers[:sys.EpollReady(v.epfd, v.buffers[:])] {
+		if int(fd) == v.watch {
+			watched = true
+		} else {
+			v.collect(fd, 0)
+		}
+	}
+	return watched
+}
+
+func (v *volley) socket(s shot) (fd int, errno syscall.Errno) {
+	v6 := s.to.Addr().Is6()
+	family, typ, proto := sys.AFInet, sys.SockStream, 0
+	if v6 {
+		family = sys.AFInet6
+	}
+	switch s.protocol {
+	case udp:
+		typ = sys.SockDgram
+	case echo:
+		typ, proto = sys.SockDgram, sys.ProtoICMP
+		if v6 {
+			proto = sys.ProtoICMPv6
+		}
+	}
+	if fd, errno = sys.Socket(family, typ, proto); errno != 0 {
+		return -1, errno
+	}
+	if errno = v.prepare(fd, s, v6); errno != 0 {
+		sys.Close(fd)
+		return -1, errno
+	}
+	return fd, 0
+}
+
+// prepare sets the options that decide the packet's way, and its TTL.
+func (v *volley) prepare(fd int, s shot, v6 bool) syscall.Errno {
+	if v.way.Interface != "" {
+		if errno := sys.SetsockoptString(fd, sys.SolSocket, sys.SoBindToDevice, v.way.Interface); errno != 0 {
+			return errno
+		}
+	}
+	level, ttl, tos, recverr := sys.SolIP, sys.IPTTL, sys.IPTOS, sys.IPRecvErr
+	if v6 {
+		level, ttl, tos, recverr = sys.SolIPv6, sys.IPv6UnicastHops, sys.IPv6TClass, sys.IPv6RecvErr
+	}
+	for _, o := range []struct {
+		want              bool
+		level, num, value int
+	}{
+		{v.way.Mark != 0, sys.SolSocket, sys.SoMark, int(v.way.Mark)},
+		{v.way.TOS != 0, level, tos, int(v.way.TOS)},
+		{s.ttl != 0, level, ttl, s.ttl},
+		{s.protocol != tcp || v6, level, recverr, 1}, // TCP over IPv4 in SYN_SENT needs none (tcp_v4_err)
+		{s.protocol == tcp, sys.SolTCP, sys.TCPSynCnt, 1},
+	} {
+		if o.want {
+			if errno := sys.SetsockoptInt(fd, o.level, o.num, o.value); errno != 0 {
+				return errno
+			}
+		}
+	}
+	if s.protocol == tcp {
+		sys.AbortOnClose(fd)
+	}
+	if !v.way.Local.IsValid() || v.way.Local.IsUnspecified() {
+		return 0
+	}
+	sys.SetsockoptInt(fd, sys.SolIP, sys.IPBindAddressNoPort, 1)
+	var sa sys.Sockaddr
+	set(&sa, netip.AddrPortFrom(v.way.Local, 0))
+	return sys.Bind(fd, &sa)
+}
+
+func set(sa *sys.Sockaddr, a netip.AddrPort) {
+	family := sys.AFInet
+	if a.Addr().Is6() {
+		family = sys.AFInet6
+	}
+	sa.Set(family, a, sock.ZoneIndex(a.Addr().Zone()))
+}
+
+// echoRequest is the header of an ICMP echo request; the kernel puts in
+// identifier and checksum (icmp(7), ping_v4_sendmsg).
+func echoRequest(v6 bool) []byte {
+	if v6 {
+		return []byte{128, 0, 0, 0, 0, 0, 0, 1} // RFC 4443 §4.1
+	}
+	return []byte{8, 0, 0, 0, 0, 0, 0, 1} // RFC 792
+}
+
+func (v *volley) fire(fd int, s shot) syscall.Errno {
+	var sa sys.Sockaddr
+	set(&sa, s.to)
+	errno := sys.Connect(fd, &sa)
+	if s.protocol == tcp || errno != 0 {
+		return errno
+	}
+	var payload []byte
+	if s.protocol == echo {
+		payload = echoRequest(s.to.Addr().Is6())
+	}
+	_, errno = sys.Send(fd, payload)
+	return errno
+}
+
+// wait collects answers until a moment, or until all that is in flight was
+// answered or enough says so. It is true when the watched descriptor has news
+// or the context has ended: the run is to stop.
+func (v *volley) wait(ctx context.Context, until time.Time, enough func() bool) (interrupted bool) {
+	rc, err := v.file.SyscallConn()
+	if err != nil {
+		return true
+	}
+	stop := context.AfterFunc(ctx, func() { v.file.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for len(v.flying) > 0 && !enough() {
+		v.file.SetReadDeadline(until)
+		if ctx.Err() != nil {
+			return true
+		}
+		watched, before := false, len(v.flying)
+		err := rc.Read(func(uintptr) bool {
+			watched = v.poll()
+			return watched || len(v.flying) < before
+		})
+		if err != nil { // the time is over, perhaps because nobody let this process run
+			watched = v.poll()
+		}
+		if watched || err != nil {
+			return watched || ctx.Err() != nil
+		}
+	}
+	return false
+}
+
+// collect reads what came back for one probe, and lets go of its socket where
+// that was an answer. Failed is what the sending call returned.
+func (v *volley) collect(fd int32, failed syscall.Errno) {
+	f, ok := v.flying[fd]
+	if !ok {
+		return
+	}
+	now := time.Now()
+	if !v.read(int(fd), f.fact, failed) && failed == 0 {
+		return
+	}
+	f.fact.RTT = now.Sub(f.at)
+	if f.fact.Answer == "" {
+		f.fact.RTT, f.fact.Waited = 0, now.Sub(f.at)
+	}
+	delete(v.flying, fd)
+	sys.EpollDelete(v.epfd, int(fd))
+	sys.Close(int(fd))
+	if v.heard != nil {
+		v.heard(evidence.Entry{At: f.at.Sub(v.began), Source: evidence.FromProbe, Fact: f.fact})
+	}
+}
+
+// read looks at the socket; it is true when the probe is over.
+func (v *volley) read(fd int, p *evidence.Probe, failed syscall.Errno) bool {
+	for range 8 {
+		q, errno := sys.ReadErrqueue(fd)
+		if errno != 0 {
+			break
+		}
+		i := sock.ICMPFact(&q, p.Protocol == tcp)
+		if i.Local || i.Errno == "EMSGSIZE" {
+			continue
+		}
+		p.Answer, p.From, p.ICMP = evidence.AnswerICMP, i.Offender, i
+		return true
+	}
+	if p.Protocol != tcp {
+		return v.readDatagram(fd, p)
+	}
+	pending, errno := sys.SOError(fd)
+	if pending == 0 && errno == 0 {
+		pending = failed
+	}
+	switch {
+	case errno != 0:
+		p.Errno = evidence.Errno(sys.ErrnoName(errno))
+	case pending == syscall.ECONNREFUSED:
+		p.Answer, p.From = evidence.AnswerRST, p.To.Addr().WithZone("")
+	case pending != 0:
+		p.Errno = evidence.Errno(sys.ErrnoName(pending))
+	default:
+		var i sys.TCPInfo
+		if sys.GetTCPInfo(fd, &i) != 0 || i.State == 2 { // TCP_SYN_SENT, linux/tcp_states.h
+			return false
+		}
+		p.Answer, p.From = evidence.AnswerSYNACK, p.To.Addr().WithZone("")
+		v.sent += 2 // the acknowledgment, and the reset on close
+	}
+	return true
+}
+
+func (v *volley) readDatagram(fd int, p *evidence.Probe) bool {
+	var b [64]byte
+	_, errno := sys.Peek(fd, b[:])
+	switch {
+	case errno == syscall.EAGAIN:
+		return false
+	case errno != 0:
+		p.Errno = evidence.Errno(sys.ErrnoName(errno))
+		return true
+	}
+	p.Answer, p.From = evidence.AnswerDatagram, p.To.Addr().WithZone("")
+	if p.Protocol == echo {
+		p.Answer = evidence.AnswerEcho
+	}
+	return true
+}
