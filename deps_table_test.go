@@ -9,6 +9,8 @@ var table = map[string]room{
 	"internal/tcpstate": {layer: core, imports: `pure`},
 	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire`},
 
+	"internal/sweep": {layer: core, imports: `pure`},
+
 	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
 
 	"internal/host/sock": {layer: adapter,
@@ -26,6 +28,9 @@ var table = map[string]room{
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
 
 	"internal/host/pcapfile": {layer: adapter, imports: `std`},
+	"internal/host/reactor": {layer: adapter,
+		imports: `std syscall internal/sweep internal/host/sys`,
+		tests:   `internal/host/netns`},
 
 	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
@@ -37,7 +42,7 @@ var table = map[string]room{
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
-			internal/host/netlink internal/host/procfs internal/host/resolve internal/host/sock`,
+			internal/host/netlink internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
 		tests: `internal/host/netns golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,
@@ -57,18 +62,19 @@ var table = map[string]room{
 	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
 	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/results":  {layer: part, imports: `std . evidence cause`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/cli/terminal`,
 		tests:   `internal/frame internal/testcapture`},
 	"internal/cli": {layer: delivery,
 		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile github.com/spf13/cobra github.com/spf13/pflag`,
+			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},
 	"internal/testmain":    {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
-	"internal/bench":       {layer: tool, imports: `std syscall os/exec . internal/host/netns internal/wire`},
+	"internal/bench":       {layer: tool, imports: `std syscall os/exec . internal/host/netns internal/wire github.com/vishvananda/netlink`},
 	"internal/testcapture": {layer: tool, imports: `std internal/wire internal/host/pcapfile`},
 	"scripts/testreport":   {layer: tool, imports: `std`},
 }

@@ -6,4 +6,6 @@ import (
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m, helpers()...) }
+func TestMain(m *testing.M) {
+	testmain.Main(m, append(helpers(), testmain.Helper("sweep", sweepHelper), testmain.Helper("dial each", dialEach))...)
+}

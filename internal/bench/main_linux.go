@@ -1,6 +1,6 @@
 // Command bench measures dialscope beside what else opens connections, on
 // loopback and across a veth pair between two network namespaces that it makes
-// itself. `scripts/bench dial` runs it.
+// itself. `scripts/bench dial` and `scripts/bench sweep` run it.
 //
 // Every comparison is interleaved: the contestants take turns within a round,
 // in another order each round, and each figure is the median over rounds with the
@@ -15,9 +15,13 @@ import (
 
 const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-quick]
        scripts/bench read [-rounds N] [-packets N] [-small N]
+       scripts/bench sweep [-rounds N] [-bits N] [-quick]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
       at once; what 100,000 dials leave behind; the binary beside nc and curl
+read  dialscope read beside tcpdump, tshark and tcptrace on the same captures
+sweep dialscope sweep beside C by epoll and by io_uring, goroutines around
+      net.Dialer, and nmap: refused, open, mixed and silent targets
 `
 
 func main() {
@@ -31,6 +35,12 @@ func main() {
 		err = orchestrate(args)
 	case "read":
 		err = read(args)
+	case "sweep":
+		err = orchestrateSweep(args)
+	case "sweepclient": // in the client's namespace, started by sweep
+		err = sweepClient(args)
+	case "netdial": // a contestant of sweep
+		err = netDial(args)
 	case "client": // in the client's namespace, started by dial
 		err = client(args)
 	case "serve": // in the server's namespace, started by dial

@@ -16,11 +16,18 @@ type Manual struct {
 	About       string // paragraphs, with an empty line between them
 	Options     []Chapter
 	Commands    []Item
+	Pages       []Page // of the commands that have options of weight
 	Examples    []Item
 	Environment string
 	Statuses    []Item
 	StatusNote  string
 	Causes      []Chapter
+}
+
+// Page is a command with a section of its own.
+type Page struct {
+	Use, About string // the line to type, and paragraphs
+	Options    []Item
 }
 
 // Chapter is a heading and what stands under it.
@@ -54,6 +61,12 @@ func NewManual() Manual {
 			}
 		}
 		m.Commands = append(m.Commands, Item{c.Name(), text})
+		if c.Name() == "sweep" {
+			m.Pages = append(m.Pages, Page{usageLine(c), c.Long, optionItems(c, "")})
+			for _, sub := range c.Commands() {
+				m.Pages = append(m.Pages, Page{usageLine(sub), sub.Long, optionItems(sub, "")})
+			}
+		}
 	}
 	for _, e := range examples {
 		m.Examples = append(m.Examples, Item{e.command, e.text})

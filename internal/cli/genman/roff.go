@@ -26,6 +26,13 @@ func page(m cli.Manual) string {
 	}
 	r.section("COMMANDS")
 	r.items(m.Commands)
+	for _, p := range m.Pages {
+		r.section(strings.ToUpper(p.Use[:strings.IndexByte(p.Use+" [", '[')-1]))
+		r.bold(p.Use)
+		r.macro("PP")
+		r.paragraphs(p.About)
+		r.items(p.Options)
+	}
 	r.section("ENVIRONMENT")
 	r.paragraphs(m.Environment)
 	r.section("EXIT STATUS")

@@ -1,0 +1,238 @@
+package results
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialscope/dialscope/cause"
+)
+
+// Writer writes records in one format.
+type Writer interface {
+	Write(r *Record) error
+	Close() error // writes what is left; the file is closed
+}
+
+// Formats are the endings of file names that [Create] knows.
+const Formats = ".ndjson, .json, .csv, .xml (nmap's) or .txt (HOST:PORT a line)"
+
+// Create makes a file of the format that its name ends in. One that exists is
+// not written over unless force is set.
+func Create(name string, force bool) (Writer, error) {
+	var make func(*bufio.Writer) (Writer, error)
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".ndjson", ".json", ".jsonl":
+		make = func(w *bufio.Writer) (Writer, error) { return &ndjson{out: w}, nil }
+	case ".csv":
+		make = newCSV
+	case ".txt":
+		make = func(w *bufio.Writer) (Writer, error) { return &list{w}, nil }
+	case ".xml":
+		make = newXML
+	default:
+		return nil, fmt.Errorf("%q: the format is told by the ending: write %s", name, Formats)
+	}
+	return create(name, force, make)
+}
+
+func create(name string, force bool, make func(*bufio.Writer) (Writer, error)) (Writer, error) {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(name, flags, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("%q exists: name another file, or add --force to write over it", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	buffer := bufio.NewWriterSize(f, 1<<16)
+	w, err := make(buffer)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &file{w, buffer, f}, nil
+}
+
+// CreateXML is Create for nmap's XML under any name.
+func CreateXML(name string, force bool) (Writer, error) { return create(name, force, newXML) }
+
+type file struct {
+	Writer
+	buffer *bufio.Writer
+	f      *os.File
+}
+
+func (f *file) Close() error {
+	return errors.Join(f.Writer.Close(), f.buffer.Flush(), f.f.Close())
+}
+
+// NewNDJSON writes one JSON object a line to a stream, each at once when
+// flush is called.
+func NewNDJSON(w io.Writer) *NDJSON {
+	return &NDJSON{ndjson{out: bufio.NewWriterSize(w, 1<<16)}}
+}
+
+// NDJSON is the writer for standard output.
+type NDJSON struct{ ndjson }
+
+// Flush writes what is buffered.
+func (n *NDJSON) Flush() error { return n.out.Flush() }
+
+// Close flushes.
+func (n *NDJSON) Close() error { return n.out.Flush() }
+
+type ndjson struct {
+	out  *bufio.Writer
+	line []byte
+}
+
+func (n *ndjson) Write(r *Record) error {
+	n.line = append(r.Append(n.line[:0]), '\n')
+	_, err := n.out.Write(n.line)
+	return err
+}
+
+func (n *ndjson) Close() error { return nil }
+
+type list struct{ *bufio.Writer }
+
+func (l *list) Write(r *Record) error {
+	if r.Outcome != cause.Open {
+		return nil
+	}
+	_, err := l.WriteString(r.Addr.String() + "\n")
+	return err
+}
+
+func (l *list) Close() error { return nil }
+
+type csvWriter struct{ *csv.Writer }
+
+var csvColumns = []string{"address", "port", "outcome", "errno", "cause", "latency_ns", "syns", "attempts", "name",
+	"culprit", "culprit_address", "icmp_type", "icmp_code", "icmp_offender", "banner", "tls"}
+
+func newCSV(w *bufio.Writer) (Writer, error) {
+	c := &csvWriter{csv.NewWriter(w)}
+	return c, c.Writer.Write(csvColumns)
+}
+
+func (c *csvWriter) Write(r *Record) error {
+	row := []string{"", strconv.Itoa(int(r.Addr.Port())), string(r.Outcome), string(r.Errno), string(r.Cause),
+		strconv.FormatInt(int64(r.Latency), 10), strconv.Itoa(r.SYNs), strconv.Itoa(r.Attempts), r.Name,
+		string(r.Culprit.Kind), "", "", "", "", escape(r.Banner), r.TLS}
+	if r.Addr.Addr().IsValid() {
+		row[0] = r.Addr.Addr().String()
+	}
+	if r.Culprit.Address.IsValid() {
+		row[10] = r.Culprit.Address.String()
+	}
+	if r.ICMP.Version != 0 {
+		row[11], row[12], row[13] = strconv.Itoa(int(r.ICMP.Type)), strconv.Itoa(int(r.ICMP.Code)), r.ICMP.Offender.String()
+	}
+	return c.Writer.Write(row)
+}
+
+func (c *csvWriter) Close() error {
+	c.Flush()
+	return c.Error()
+}
+
+// escape writes control characters so that a banner stays on its line.
+func escape(s string) string {
+	q := strconv.QuoteToASCII(s)
+	return q[1 : len(q)-1]
+}
+
+// Escape is how a banner is shown to a person.
+func Escape(s string) string { return escape(s) }
+
+// xmlWriter writes what nmap's -oX does, a host element for each result: nmap's
+// readers join hosts of the same address.
+type xmlWriter struct {
+	*bufio.Writer
+	began time.Time
+	up    int
+}
+
+func newXML(w *bufio.Writer) (Writer, error) {
+	x := &xmlWriter{Writer: w, began: time.Now()}
+	_, err := fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE nmaprun>
+<nmaprun scanner="dialscope" args="dialscope sweep" start="%d" version="1" xmloutputversion="1.05">
+<scaninfo type="connect" protocol="tcp" numservices="0" services=""/>
+`, x.began.Unix())
+	return x, err
+}
+
+// nmapState gives nmap's word for a port and its reason (nmap's reason codes).
+func nmapState(r *Record) (state, reason string) {
+	switch r.Outcome {
+	case cause.Open:
+		return "open", "syn-ack"
+	case cause.Closed, cause.Reset:
+		return "open", "reset"
+	case cause.Refused:
+		if r.ICMP.Version == 0 {
+			return "closed", "conn-refused"
+		}
+		return "filtered", "port-unreach"
+	case cause.Timeout:
+		return "filtered", "no-response"
+	case cause.Denied:
+		return "filtered", "admin-prohibited"
+	}
+	return "filtered", "host-unreach"
+}
+
+func (x *xmlWriter) Write(r *Record) error {
+	if !r.Addr.Addr().IsValid() {
+		return nil
+	}
+	family := "ipv4"
+	if r.Addr.Addr().Is6() {
+		family = "ipv6"
+	}
+	state, reason := nmapState(r)
+	host := "up"
+	if r.Outcome != cause.Open && r.Outcome != cause.Refused {
+		host = "unknown"
+	} else {
+		x.up++
+	}
+	fmt.Fprintf(x.Writer, `<host><status state="%s" reason="%s" reason_ttl="0"/><address addr="%s" addrtype="%s"/>`,
+		host, reason, r.Addr.Addr(), family)
+	if r.Name != "" {
+		x.WriteString(`<hostnames><hostname name="`)
+		xml.EscapeText(x.Writer, []byte(r.Name))
+		x.WriteString(`" type="user"/></hostnames>`)
+	}
+	fmt.Fprintf(x.Writer, `<ports><port protocol="tcp" portid="%d"><state state="%s" reason="%s" reason_ttl="0"/>`, r.Addr.Port(), state, reason)
+	fmt.Fprintf(x.Writer, `<script id="dialscope" output="%s"/>`, r.Cause)
+	if r.Banner != "" {
+		x.WriteString(`<script id="banner" output="`)
+		xml.EscapeText(x.Writer, []byte(escape(r.Banner)))
+		x.WriteString(`"/>`)
+	}
+	us := r.Latency.Microseconds()
+	_, err := fmt.Fprintf(x.Writer, "</port></ports><times srtt=\"%d\" rttvar=\"0\" to=\"0\"/></host>\n", us)
+	return err
+}
+
+func (x *xmlWriter) Close() error {
+	now := time.Now()
+	_, err := fmt.Fprintf(x.Writer, `<runstats><finished time="%d" timestr="%s" elapsed="%.2f" exit="success"/><hosts up="%d" down="0" total="%d"/></runstats>
+</nmaprun>
+`, now.Unix(), now.UTC().Format(time.ANSIC), now.Sub(x.began).Seconds(), x.up, x.up)
+	return err
+}

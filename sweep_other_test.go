@@ -1,0 +1,5 @@
+//go:build !linux
+
+package dialscope
+
+func limitDescriptors(uint64) bool { return false }
