@@ -86,7 +86,7 @@ type SweepOptions struct {
 	Engines int
 
 	// NewSockets uses a new socket for each attempt, also where this kernel
-	// takes one again (see ADR 010).
+	// takes one again (see ADR 009).
 	NewSockets bool
 
 	// Skip leaves out places that an earlier run has results for. It is called
