@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -11,7 +12,13 @@ import (
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m, testmain.Helper("dialscope", dialscope)) }
+// A scenario mostly waits: many run side by side, however few processors there are.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "20"); err != nil {
+		panic(err)
+	}
+	testmain.Main(m, testmain.Helper("dialscope", dialscope))
+}
 
 // dialscope is the program itself, in this binary.
 func dialscope(args []string) int {
