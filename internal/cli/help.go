@@ -103,7 +103,7 @@ func (h *helper) command(cmd *cobra.Command) {
 			h.heading(group)
 			h.flags(cmd, group)
 		}
-	} else if cmd.Flags().HasFlags() {
+	} else if hasOptions(cmd) {
 		h.heading("Options")
 		h.flags(cmd, "")
 	}
@@ -132,8 +132,17 @@ const environment = `Options that describe a habit can be preset: DIALSCOPE_TIME
 // severalStatus says which status several dials give.
 const severalStatus = `Of several targets, and of several dials, the highest status counts.`
 
+// hasOptions says whether a command has options beside --help.
+func hasOptions(cmd *cobra.Command) (has bool) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { has = has || !f.Hidden && f.Name != "help" })
+	return has
+}
+
 func usageLine(cmd *cobra.Command) string {
 	use := cmd.UseLine()
+	if cmd.HasParent() && cmd.HasAvailableSubCommands() && !hasOptions(cmd) {
+		return cmd.CommandPath() + " COMMAND"
+	}
 	if before, after, ok := strings.Cut(use, " TARGET..."); ok {
 		return before + " [OPTIONS] TARGET..." + strings.TrimSuffix(after, " [flags]")
 	}
