@@ -22,7 +22,7 @@ func Parse(file string, data []byte) ([]*Scenario, error) {
 		return nil, locate(file, nil, err)
 	}
 	var d document
-	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
+	if err := decode(data, &d); err != nil {
 		return nil, locate(file, doc, err)
 	}
 	variants, err := d.variants()
@@ -33,7 +33,7 @@ func Parse(file string, data []byte) ([]*Scenario, error) {
 	for _, v := range variants {
 		// Each variant fills its own copy: the fields share no memory.
 		var own document
-		if err := yaml.UnmarshalWithOptions(data, &own, yaml.Strict()); err != nil {
+		if err := decode(data, &own); err != nil {
 			return nil, locate(file, doc, err)
 		}
 		s, err := own.scenario(v)
@@ -44,6 +44,17 @@ func Parse(file string, data []byte) ([]*Scenario, error) {
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// decode reads a file strictly. The YAML library panics on some malformed ones
+// (a tag that stands for nothing, in a list).
+func decode(data []byte, into *document) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("this is no YAML that can be read: %v", p)
+		}
+	}()
+	return yaml.UnmarshalWithOptions(data, into, yaml.Strict())
 }
 
 // variant is one scenario of a file.
