@@ -27,7 +27,7 @@ var table = map[string]room{
 			github.com/google/nftables github.com/google/nftables/expr
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
 
-	"internal/host/pcapfile": {layer: adapter, imports: `std`},
+	"internal/host/pcapfile": {layer: adapter, imports: `std github.com/klauspost/compress/zstd`},
 	"internal/host/reactor": {layer: adapter,
 		imports: `std syscall internal/sweep internal/host/sys`,
 		tests:   `internal/host/netns`},
