@@ -7,7 +7,7 @@ var table = map[string]room{
 	"cause":             {layer: core, imports: `pure evidence`},
 	"internal/wire":     {layer: core, imports: `pure`},
 	"internal/tcpstate": {layer: core, imports: `pure`},
-	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire`},
+	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire pgregory.net/rapid`},
 
 	"internal/sweep": {layer: core, imports: `pure`},
 
@@ -64,8 +64,8 @@ var table = map[string]room{
 	"internal/cli/target":   {layer: part, imports: `std`},
 	"internal/cli/results":  {layer: part, imports: `std . evidence cause`},
 	"internal/cli/story": {layer: part,
-		imports: `std cause internal/conversation internal/cli/terminal`,
-		tests:   `internal/frame internal/testcapture`},
+		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
+		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
 		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep github.com/spf13/cobra github.com/spf13/pflag`,

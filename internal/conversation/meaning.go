@@ -79,6 +79,8 @@ func meaning(s *tcpstate.Segment, step *tcpstate.Step, r *Rung) (text string, wa
 		return "challenge ACK: " + who + " doubts what came and tells where it stands (RFC 5961)", true
 	case tcpstate.SenseRST:
 		return reset(step, s.TTL, who, other), true
+	case tcpstate.SenseRest:
+		return "the rest of a segment that came in IP fragments: " + octets, false
 	case tcpstate.SenseLate:
 		if s.Len > 0 && resetBy(c, step.From) {
 			return who + " sends " + octets + " in spite of the RST in its name: perhaps it did not make that", true

@@ -97,7 +97,7 @@ func (r *Reading) End() error {
 	r.tracker.Flush()
 	s := &r.Summary
 	s.Connections, s.GivenUp, s.StrayICMP = r.tracker.Connections, r.tracker.Evicted, r.tracker.StrayICMP
-	s.Skipped = r.decoder.Skipped()
+	s.Fragments, s.Skipped = r.decoder.Fragments(), r.decoder.Skipped()
 	return r.failed
 }
 
@@ -118,6 +118,11 @@ func (r *Reading) frame(f *pcapfile.Frame) {
 			r.reused[step.Conn.Number] = true
 		}
 		if r.Rungs > 0 && r.mayWant(step.Conn) {
+			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
+		}
+	case frame.Rest:
+		s.Rests++
+		if step := r.tracker.Rest(&r.decoder.Segment); step.Conn != nil && r.Rungs > 0 && r.mayWant(step.Conn) {
 			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
 		}
 	case frame.ICMP:

@@ -27,10 +27,24 @@ func (t *Tracker) follow(c *Conn, s *Segment, side int, step *Step) {
 	if s.Flags&(FIN|SYN) == FIN { // with a SYN it closes nothing
 		c.finish(s, side, step)
 	}
-	if c.finsSeen() && me.finAcked && peer.finAcked {
-		c.closed = true
-	}
+	c.closed = c.closed || c.finsSeen() && me.finAcked && peer.finAcked
 	me.heard(peer)
+}
+
+// rest follows what later fragments brought of a segment.
+func (c *Conn) rest(s *Segment, side int, step *Step) {
+	me := &c.Ends[side]
+	me.Bytes += uint64(s.Len)
+	end := s.Seq + s.Len
+	if s.Flags&FIN != 0 {
+		end++
+	}
+	if !me.hasSeq || before(me.next, end) {
+		me.next, me.hasSeq = end, true
+	}
+	if s.Flags&FIN != 0 {
+		c.finish(s, side, step)
+	}
 }
 
 // heard notes that the other end was answered.

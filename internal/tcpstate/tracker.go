@@ -78,6 +78,26 @@ func (t *Tracker) Segment(s *Segment) Step {
 	return step
 }
 
+// Rest follows octets, perhaps with the FIN, of a segment whose beginning was
+// followed before: IP brought it in fragments. The step has no connection where
+// there is none any more.
+func (t *Tracker) Rest(s *Segment) Step {
+	key, swapped := flowOf(s.Src, s.Dst, s.SrcPort, s.DstPort)
+	n, sl := t.table.find(&key, key.hash(t.table.seed))
+	if sl == nil {
+		return Step{}
+	}
+	c := &sl.conn
+	step := Step{Conn: c, From: from(sl, swapped), Sense: SenseRest}
+	c.Last = max(c.Last, s.Time)
+	was := c.closed
+	c.rest(s, step.From, &step)
+	if c.closed && !was {
+		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
+	}
+	return step
+}
+
 // from says which end sent a segment.
 func from(s *slot, swapped bool) int {
 	if swapped != s.flip {
