@@ -31,6 +31,7 @@ type Tracker struct {
 	nascent queue         // connections without an answer
 	hand    uint32        // where the search for one to give up goes on
 	details []*Detail
+	hosts   hosts
 }
 
 // NewTracker makes a tracker. The seed makes its table's order unforeseeable;
