@@ -27,6 +27,9 @@ var table = map[string]room{
 			github.com/google/nftables github.com/google/nftables/expr
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
 
+	"internal/host/capture": {layer: adapter,
+		imports: `std syscall internal/host/sys golang.org/x/net/bpf`,
+		tests:   `internal/host/netns internal/wire`},
 	"internal/host/pcapfile": {layer: adapter, imports: `std`},
 	"internal/host/reactor": {layer: adapter,
 		imports: `std syscall internal/sweep internal/host/sys`,
