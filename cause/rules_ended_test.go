@@ -224,7 +224,7 @@ func TestEnds(t *testing.T) {
 
 // The winner of a race speaks for the target, once it has ended.
 func TestEndOfARacesWinner(t *testing.T) {
-	d := established(there + ":443").add(read(""), traffic("CLOSE_WAIT", nil)).dial()
+	d := established(there+":443").add(read(""), traffic("CLOSE_WAIT", nil)).dial()
 	lost := to("[2001:db8::1]:443").connecting("ECONNREFUSED").dial()
 	d.Attempts = append(slices.Clone(lost.Attempts), d.Attempts...)
 	if v := Explain(d); v.Cause != PeerClosed || v.Culprit.Address != ip(there) {
