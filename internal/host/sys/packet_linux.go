@@ -278,7 +278,7 @@ func CloseLater(fd int, close func()) {
 		return
 	}
 	unix.Sendmsg(pair[0], []byte{0}, unix.UnixRights(fd, pair[1]), nil, unix.MSG_DONTWAIT) //nolint:errcheck // the close takes its time then
-	close() // before the collector can have been there
+	close()                                                                                // before the collector can have been there
 	Close(pair[1])
 	Close(pair[0])
 }
