@@ -31,6 +31,9 @@ var table = map[string]room{
 	"internal/host/socktable": {layer: adapter,
 		imports: `std syscall internal/sockets internal/host/sys`,
 		tests:   `cause`},
+	"internal/host/capture": {layer: adapter,
+		imports: `std syscall internal/host/sys golang.org/x/net/bpf`,
+		tests:   `internal/host/netns internal/wire`},
 	"internal/host/pcapfile": {layer: adapter, imports: `std`},
 	"internal/host/reactor": {layer: adapter,
 		imports: `std syscall internal/sweep internal/host/sys`,
@@ -47,7 +50,7 @@ var table = map[string]room{
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
 			internal/host/netlink internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
-		tests: `internal/host/netns golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
+		tests: `internal/host/netns internal/wire golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,
 		imports: `std syscall internal/tcpstate internal/host/netns internal/host/sys`},
