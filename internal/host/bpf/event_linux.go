@@ -98,7 +98,7 @@ func (s *Session) decode(b []byte, e *Event) {
 		}
 	}
 	switch {
-	case e.HasSocket:
+	case e.HasSocket && !(e.HasPacket && le.Uint16(b[atRPort:]) == 0): // a listener's peer stands in the packet
 		e.Local, e.Remote = place(b[atLocal:], le.Uint16(b[atLPort:])), place(b[atRemote:], le.Uint16(b[atRPort:]))
 	case e.HasPacket && e.Packet.Arrived != e.Packet.Quoted: // an ICMP error quotes what was sent
 		e.Local, e.Remote = e.Packet.Dst, e.Packet.Src
