@@ -39,6 +39,10 @@ var table = map[string]room{
 		imports: `std syscall internal/sweep internal/host/sys`,
 		tests:   `internal/host/netns`},
 
+	"internal/host/bpf": {layer: adapter,
+		imports: `std syscall internal/host/sys github.com/cilium/ebpf github.com/cilium/ebpf/btf
+			github.com/cilium/ebpf/link github.com/cilium/ebpf/ringbuf github.com/cilium/ebpf/rlimit`},
+
 	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
 
