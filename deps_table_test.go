@@ -59,7 +59,7 @@ var table = map[string]room{
 	"internal/lab/experiment": {layer: useCase,
 		imports: `std syscall internal/tcpstate internal/host/netns internal/host/sys`},
 	"internal/lab": {layer: useCase,
-		imports: `std syscall os/exec . evidence cause internal/host/netns internal/host/tun internal/lab/peer
+		imports: `std syscall os/exec . evidence cause internal/host/bpf internal/host/netns internal/host/tun internal/lab/peer
 			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
@@ -79,7 +79,7 @@ var table = map[string]room{
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
 		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
-		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
+		imports: `std . evidence cause kernel internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
 			internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},

@@ -32,12 +32,18 @@ type examination struct {
 	schedule  *evidence.Schedule
 	linkSeen  bool
 
+	follower    KernelFollower // nil: nobody listens to the kernel
+	deaf        error          // why it hears nothing
+	heardKernel bool
+	filtered    bool // a filter dropped a packet of the attempt
+
 	*experiments // nil: none are made
 }
 
 // examine looks before the attempt.
 func (r *run) examine(rec *sock.Recorder, cfg *sock.Config) *examination {
 	x := &examination{run: r, Recorder: rec, cfg: cfg}
+	x.follow()
 	x.seeRoute()
 	if cfg.Network[0] == 't' {
 		x.seeSchedule()
@@ -124,6 +130,7 @@ func (x *examination) checkpoints() []time.Duration {
 
 func (x *examination) atCheckpoint(fd int) {
 	x.seeNeighbour()
+	x.hearKernel()
 	x.experimentBeside(fd)
 }
 
@@ -152,6 +159,8 @@ func (x *examination) seeNeighbour() {
 
 // afterwards looks once the attempt has ended; err is its error.
 func (x *examination) afterwards(err error) {
+	x.hearKernel()
+	defer func() { x.endFollow(err != nil) }()
 	if err == nil {
 		x.experimentAfterwards(nil)
 		info, _, sent := evidence.Last[*evidence.TCPInfo](x.Log)
@@ -179,7 +188,6 @@ func (x *examination) afterwards(err error) {
 	}
 	x.experimentAfterwards(err)
 	x.Add(evidence.FromFeature, &evidence.Unseen{What: "packets", Why: "this version captures no packets"})
-	x.Add(evidence.FromFeature, &evidence.Unseen{What: "kernel_events", Why: "this version reads no kernel tracepoints"})
 }
 
 func (x *examination) seeCounters() {
@@ -299,7 +307,7 @@ func (x *examination) sysctlText(name string) {
 // few microseconds is left to a thorough dial.
 func (x *examination) askAboutSilence() {
 	x.seeListener()
-	if x.Thorough {
+	if x.Thorough || x.filtered {
 		x.seeConntrack()
 	}
 }

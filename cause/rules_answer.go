@@ -144,6 +144,8 @@ func packetLoss(v *view) reading {
 	}
 	r := reading{confidence: Likely, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": fmt.Sprint(v.resent())}}
 	switch {
+	case v.kernel.dropped > 0 && v.kernel.dropped >= v.resent():
+		r.culprit, r.detail = Culprit{Kind: Local}, "this host's own kernel dropped the SYN" // each that was lost
 	case v.toSelf():
 		r.confidence, r.culprit = Possible, Culprit{Kind: Local} // a loopback loses nothing by itself
 	case optionBlackhole(v).confidence == Likely:

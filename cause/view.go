@@ -46,6 +46,7 @@ type view struct {
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
 
+	kernel kernel  // what the kernel of this host said
 	survey *survey // what experiments found; nil: none were made
 	end    *ending // how the established connection ended; nil: the log is about its beginning
 
@@ -116,6 +117,9 @@ func look(network string, a *evidence.Attempt) *view {
 		case *evidence.Counters:
 			v.count(f)
 		}
+	}
+	for i := range a.Log {
+		v.kernel.read(&a.Log[i], v.connectAt)
 	}
 	v.end = readEnd(a.Log)
 	v.outcome, v.errno = v.judgeOutcome()
