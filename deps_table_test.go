@@ -47,7 +47,7 @@ var table = map[string]room{
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
 
 	"internal/host/feature": {layer: survey,
-		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
+		imports: `std syscall internal/host/sys internal/host/bpf internal/host/netlink internal/host/procfs`},
 
 	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/host/sock internal/host/sys`},
 

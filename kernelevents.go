@@ -12,8 +12,8 @@ import (
 type KernelEvents interface {
 	// Follow begins to collect what becomes of packets to and from a remote
 	// place, in the network namespace of the calling thread. It is called
-	// before the socket connects. Network is tcp… or udp….
-	Follow(network string, remote netip.AddrPort) KernelFollower
+	// before the socket connects, and does not wait.
+	Follow(remote netip.AddrPort) KernelFollower
 }
 
 // KernelFollower collects for one attempt.
@@ -30,7 +30,7 @@ type KernelFollower interface {
 // follow lets the attempt be heard of.
 func (x *examination) follow() {
 	if x.Kernel != nil {
-		x.follower = x.Kernel.Follow(x.cfg.Network, x.cfg.Remote)
+		x.follower = x.Kernel.Follow(x.cfg.Remote)
 	}
 }
 

@@ -112,7 +112,7 @@ func (v *view) dropReading(row *dropReason, d *evidence.KernelDrop) reading {
 		r.confidence = Likely // a SYN may have got out, and was not answered either
 	}
 	if d.Reason == "NETFILTER_DROP" {
-		if v.trackingFull() && !byRule(d) {
+		if v.trackingFull() && !byRule(d) || v.datagram != nil && d.Direction == out { // a rule that rejects gives EPERM, too
 			r.confidence = Likely
 		}
 		r.detail = "the kernel's reason is NETFILTER_DROP"

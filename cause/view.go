@@ -51,6 +51,7 @@ type view struct {
 	end    *ending // how the established connection ended; nil: the log is about its beginning
 
 	connectAt time.Duration // when connect(2) was called
+	countedAt time.Duration // when counters were read last
 	endedAt   time.Duration // when the outcome was known
 
 	errno   evidence.Errno
@@ -116,6 +117,7 @@ func look(network string, a *evidence.Attempt) *view {
 			v.sysctls[f.Name] = f.Value
 		case *evidence.Counters:
 			v.count(f)
+			v.countedAt = e.At
 		}
 	}
 	for i := range a.Log {

@@ -9,10 +9,10 @@ import (
 )
 
 // fact is what an event says, nil for one that says nothing of an attempt.
-func (e *Events) fact(ev *bpf.Event) evidence.Fact {
+func fact(ev *bpf.Event) evidence.Fact {
 	switch ev.Kind {
 	case bpf.Drop:
-		return drop(ev, e.session.Symbol(ev.Location), interfaceName(ev.Packet.Index))
+		return drop(ev, interfaceName(ev.Packet.Index))
 	case bpf.Retransmit:
 		return &evidence.KernelRetransmit{State: ev.Old.String()}
 	case bpf.ResetSent:
@@ -27,13 +27,13 @@ func (e *Events) fact(ev *bpf.Event) evidence.Fact {
 // of: they stand for no loss.
 var handled = map[string]bool{"CONSUMED": true, "TCP_RESET": true, "TCP_CLOSE": true, "TCP_OLD_DATA": true, "QUEUE_PURGE": true}
 
-func drop(ev *bpf.Event, location, iface string) evidence.Fact {
+func drop(ev *bpf.Event, iface string) evidence.Fact {
 	p := &ev.Packet
 	if handled[ev.Reason] || !ev.HasPacket && !ev.HasSocket {
 		return nil
 	}
 	d := &evidence.KernelDrop{
-		Direction: evidence.Sent, Reason: ev.Reason, Location: location, Protocol: "tcp",
+		Direction: evidence.Sent, Reason: ev.Reason, Location: ev.Function(), Protocol: "tcp",
 		From: ev.Local, To: ev.Remote, Interface: iface,
 	}
 	if ev.Protocol == 17 {

@@ -53,10 +53,11 @@ func Open() (*Events, error) {
 	return e, nil
 }
 
-// WhenOverdue loads the programs when the first handshake has waited for
-// [Overdue] without an answer, beside it; for a UDP dial before its datagram,
-// which is not sent again. A dial that is answered at once pays nothing. Where
-// they cannot be loaded, the dials' reports say why.
+// WhenOverdue loads the programs when the first dial has waited for [Overdue]
+// without an answer, beside it: a SYN is sent again, and what becomes of it is
+// heard. A dial that is answered at once pays nothing. A datagram is not sent
+// again: for UDP use [Open]. Where the programs cannot be loaded, the dials'
+// reports say why.
 func WhenOverdue() *Events {
 	e := newEvents(Overdue)
 	if err := bpf.Permitted(); err != nil {
@@ -119,7 +120,7 @@ func (e *Events) Close() error {
 }
 
 // Follow implements [dialscope.KernelEvents].
-func (e *Events) Follow(network string, remote netip.AddrPort) dialscope.KernelFollower {
+func (e *Events) Follow(remote netip.AddrPort) dialscope.KernelFollower {
 	f := &follower{events: e, remote: netip.AddrPortFrom(remote.Addr().WithZone(""), remote.Port())}
 	if inode, err := bpf.ThisNetwork(); err == nil {
 		f.network = inode
@@ -133,11 +134,7 @@ func (e *Events) Follow(network string, remote netip.AddrPort) dialscope.KernelF
 		f.begin()
 	}
 	e.mu.Unlock()
-	switch {
-	case e.overdue == 0, e.err != nil:
-	case network[0] == 'u':
-		e.open()
-	default:
+	if e.overdue > 0 {
 		f.timer = time.AfterFunc(e.overdue, e.open)
 	}
 	return f
@@ -183,7 +180,7 @@ func (f *follower) Heard(local netip.AddrPort, began time.Time) (log evidence.Lo
 	}
 	for i := range f.heard {
 		if ev := &f.heard[i]; ev.Local.Port() == local.Port() {
-			if fact := e.fact(ev); fact != nil {
+			if fact := fact(ev); fact != nil {
 				log.Add(ev.Time.Sub(began), evidence.FromTracepoint, fact)
 			}
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/dialscope/dialscope/kernel"
 )
@@ -13,14 +14,20 @@ var kernelTimes = []string{"overdue", "first", "never"}
 // dial. Where that is not possible a report says why; only who asks for it by
 // --kernel first is told at once.
 func (a *app) listen() (err error) {
-	switch a.options.kernel {
-	case "never":
-	case "first":
+	udp := strings.HasPrefix(a.options.network, "udp")
+	switch when := a.options.kernel; {
+	case when == "never":
+		return nil
+	case when == "first":
 		if a.events, err = kernel.Open(); err != nil {
 			return fmt.Errorf("this host's kernel cannot be listened to (--kernel first): %w", err)
 		}
-	default:
-		a.events = kernel.WhenOverdue()
+		return nil
+	case udp: // the one datagram is not sent again
+		if a.events, err = kernel.Open(); err == nil {
+			return nil
+		}
 	}
+	a.events = kernel.WhenOverdue()
 	return nil
 }

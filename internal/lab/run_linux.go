@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,6 +45,9 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 	defer cancel()
 	s := st.Scenario
 	args := s.Args("--json")
+	if l == Privileged && s.Confine == nil && bpf.Permitted() == nil && !slices.Contains(s.Dial.Flags, "--kernel") {
+		args = s.Args("--json", "--kernel", "first") // what is heard does not hang on how fast this host is
+	}
 	if s.Confine != nil && s.Confine.Descriptors != nil {
 		args = append([]string{"lab", "limited", strconv.Itoa(*s.Confine.Descriptors), "--"}, args...)
 	}
