@@ -27,19 +27,19 @@ func ParseAddress(input string, port func(name string) (uint16, bool)) ([]netip.
 	bad := func(reason string) ([]netip.AddrPort, error) {
 		return nil, &AddressError{input, reason, sample}
 	}
+	if whole, err := netip.ParseAddr(unbracketed(input)); err == nil {
+		if whole.Is6() && input[0] != '[' {
+			return bad("a port is missing, or the brackets around an IPv6 address are")
+		}
+		return bad("a port is missing")
+	}
 	host, ports := "", input
 	if i := strings.LastIndexByte(input, ':'); i >= 0 {
 		host, ports = input[:i], input[i+1:]
 	}
 	addr, err := parseHost(host)
 	if err != nil {
-		if _, bare := netip.ParseAddr(strings.Trim(input, "[]")); bare == nil {
-			return bad("a port is missing")
-		}
 		return bad(err.Error())
-	}
-	if _, bare := netip.ParseAddr(strings.Trim(input, "[]")); bare == nil {
-		return bad("a port is missing, or the brackets around an IPv6 address are")
 	}
 	first, last, isRange := strings.Cut(ports, "-")
 	low, err := parsePort(first, port)
@@ -78,10 +78,7 @@ func parseHost(host string) (netip.Addr, error) {
 	case "*":
 		return netip.IPv6Unspecified(), nil
 	}
-	bare := host
-	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
-		bare = host[1 : len(host)-1]
-	}
+	bare := unbracketed(host)
 	addr, err := netip.ParseAddr(bare)
 	switch {
 	case err != nil:
@@ -90,6 +87,14 @@ func parseHost(host string) (netip.Addr, error) {
 		return addr, fmt.Errorf("the brackets around the IPv6 address are missing")
 	}
 	return addr.Unmap(), nil
+}
+
+// unbracketed takes the brackets from "[::1]".
+func unbracketed(text string) string {
+	if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
+		return inner[:len(inner)-1]
+	}
+	return text
 }
 
 func parsePort(text string, service func(string) (uint16, bool)) (uint16, error) {
