@@ -11,6 +11,8 @@ var table = map[string]room{
 
 	"internal/sweep": {layer: core, imports: `pure`},
 
+	"internal/filter": {layer: core, imports: `pure`},
+
 	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
 
 	"internal/host/sock": {layer: adapter,
@@ -22,6 +24,8 @@ var table = map[string]room{
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,
 		tests:   `github.com/vishvananda/netlink internal/testmain`},
+	"internal/host/nft": {layer: adapter, imports: `std syscall internal/filter internal/host/sys`,
+		tests: `os/exec internal/testmain internal/host/netns`},
 	"internal/host/netns": {layer: adapter,
 		imports: `std syscall os/exec internal/host/sys
 			github.com/google/nftables github.com/google/nftables/expr
@@ -42,7 +46,7 @@ var table = map[string]room{
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
-			internal/host/netlink internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
+			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
 		tests: `internal/host/netns golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,
