@@ -45,8 +45,12 @@ type found struct {
 // readings asks every rule and drops what a stronger reading explains.
 func (v *view) readings() []found {
 	var all []found
-	for i := range rules {
-		r := &rules[i]
+	asked := rules
+	if v.end != nil {
+		asked = endedRules
+	}
+	for i := range asked {
+		r := &asked[i]
 		if !v.has(r.needs) {
 			continue
 		}
@@ -238,6 +242,9 @@ func explainSeveral(d *evidence.Dial) Verdict {
 	for i := range d.Attempts {
 		v := look(d.Network, &d.Attempts[i])
 		verdicts[i] = v.verdict(d.Target)
+		if v.end != nil {
+			return verdicts[i] // one of them connected, and this is how that ended
+		}
 		switch {
 		case verdicts[i].Cause == SelfConnect && i+1 < len(d.Attempts) && d.Attempts[i+1].Remote == d.Attempts[i].Remote:
 			// It was tried again with another port: the next attempt speaks.
