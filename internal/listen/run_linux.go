@@ -135,7 +135,7 @@ func (s *Server) limitEvent(errno string, now time.Time) (e Event, told bool) {
 	e = Event{Kind: LimitHit, At: now, Errno: evidence.Errno(errno)}
 	if errno == "EMFILE" {
 		if l, err := procfs.NoFile(); err == nil {
-			e.Limit, e.Waiting = l.Soft, int(l.Used)
+			e.Limit, e.Waiting = l.Soft, int(min(l.Used, l.Soft))
 		}
 	}
 	return e, true
@@ -153,7 +153,7 @@ type shard struct {
 	*Server
 	ep, bell  int
 	listeners []listener
-	closing   sync.Mutex // of listeners' descriptors, which Counters reads
+	closing   sync.Mutex // of the descriptors that others use: the bell, and listeners for Counters
 
 	conns  []conn
 	free   []int32
@@ -197,7 +197,14 @@ func newShard(s *Server) (*shard, error) {
 	return sh, nil
 }
 
-func (s *shard) ring() { sys.Ring(s.bell) }
+// ring may be called when the thread is already over.
+func (s *shard) ring() {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.bell >= 0 {
+		sys.Ring(s.bell)
+	}
+}
 
 // add takes a listening socket. One that is never accepted from, or never read,
 // is not watched.
@@ -348,6 +355,8 @@ func (s *shard) refuse() {
 
 func (s *shard) close() {
 	s.refuse()
+	s.closing.Lock()
+	defer s.closing.Unlock()
 	for _, fd := range []int{s.ep, s.bell} {
 		if fd >= 0 {
 			sys.Close(fd)
