@@ -43,6 +43,17 @@ const DefaultSweepRate = 1000
 // a second SYN, which Linux sends after one second (RFC 6298 §2).
 const DefaultSweepTimeout = 2 * time.Second
 
+// SweepEngine is how a sweep waits for the ends of handshakes. What it finds is
+// the same with each.
+type SweepEngine string
+
+// The engines. Where io_uring cannot be had, a sweep that asks for it fails.
+const (
+	EngineAuto  SweepEngine = ""         // the fastest that there is: see ADR 017
+	EngineEpoll SweepEngine = "epoll"    // epoll(7), Linux
+	EngineRing  SweepEngine = "io_uring" // io_uring(7), Linux 6.8
+)
+
 // SweepOptions are how a sweep is made. The zero value is gentle.
 type SweepOptions struct {
 	// Timeout bounds each attempt. Zero: DefaultSweepTimeout.
@@ -84,6 +95,10 @@ type SweepOptions struct {
 
 	// Engines is the number of threads. Zero: one a processor.
 	Engines int
+
+	// Engine is how the engines wait for the ends of handshakes. Zero:
+	// EngineAuto.
+	Engine SweepEngine
 
 	// NewSockets uses a new socket for each attempt, also where this kernel
 	// takes one again (see ADR 009).

@@ -235,9 +235,13 @@ func (s *Sweeper) yield(ctx context.Context, yield func(SweepResult, error) bool
 // start runs the engines, and returns a channel that is closed when they have ended.
 func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
 	s.withLock(func() { s.began = time.Now() })
+	kind := reactor.Epoll
+	if s.options.Engine == EngineRing {
+		kind = reactor.Ring
+	}
 	c := reactor.Config{
-		OwnTable: s.options.InFlight > descriptorsFree(),
-		Timeout:  s.options.Timeout, Clock: s.clock,
+		Kind: kind, Beyond: s.options.InFlight > descriptorsFree(),
+		Timeout: s.options.Timeout, Clock: s.clock,
 		NewEach: s.options.NewSockets || !reactor.Reusable(),
 		Scope:   func(a netip.Addr) uint32 { return sock.ZoneIndex(a.Zone()) },
 		Confirm: func(a netip.AddrPort) bool { return a.Port() >= s.confirm },
@@ -255,7 +259,7 @@ func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
 			if !s.portable {
 				err = reactor.Run(ctx, own, sweepSource{s})
 			}
-			if errors.Is(err, errors.ErrUnsupported) {
+			if errors.Is(err, errors.ErrUnsupported) && s.options.Engine == EngineAuto {
 				err = runPortable(ctx, own, sweepSource{s})
 			}
 			if err != nil {
