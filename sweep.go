@@ -64,12 +64,12 @@ type SweepOptions struct {
 	Rate float64
 
 	// InFlight bounds the attempts at once. Zero: as many as there are
-	// descriptors for (RLIMIT_NOFILE). More than that is possible on Linux:
-	// each engine then has a descriptor table of its own (unshare(2),
-	// CLONE_FILES), a copy of this process's; a file or socket that the process
-	// closes during such a sweep stays open until the sweep ends. Below it the sweep finds its own number: it doubles, or
-	// grows, until answers begin to need a second SYN or this host runs out of
-	// something, and then takes back half.
+	// descriptors for (RLIMIT_NOFILE), and with no bound to Rate 65,536 where
+	// there is memory for them. More than there are descriptors for is possible
+	// on Linux: the sockets are then in tables of the engines' own (ADR 017).
+	// Below it the sweep finds its own number: it doubles, or grows, until
+	// answers begin to need a second SYN or this host runs out of something, and
+	// then takes back half.
 	InFlight int
 
 	// HostRate and HostInFlight bound the attempts to one address, NetRate and
