@@ -45,8 +45,12 @@ type found struct {
 // readings asks every rule and drops what a stronger reading explains.
 func (v *view) readings() []found {
 	var all []found
-	for i := range rules {
-		r := &rules[i]
+	asked := rules
+	if v.end != nil {
+		asked = endedRules
+	}
+	for i := range asked {
+		r := &asked[i]
 		if !v.has(r.needs) {
 			continue
 		}
@@ -126,6 +130,9 @@ func (v *view) verdict(target string) Verdict {
 	if best.say != "" {
 		out.Explanation = fill(best.say, blanks)
 	}
+	if best.do != "" {
+		out.Remedy = fill(best.do, blanks)
+	}
 	out.Rule = string(best.rule.id)
 	return out
 }
@@ -160,7 +167,7 @@ func unexplained(out Verdict, v *view, target string) Verdict {
 func (v *view) blanks(target string, f *found) Blanks {
 	b := Blanks{
 		"target": target, "address": v.remote.Addr().String(), "port": strconv.Itoa(int(v.remote.Port())),
-		"errno": string(v.errno),
+		"errno": string(v.errno), "protocol": v.network[:min(3, len(v.network))],
 	}
 	if v.waited() > 0 {
 		b["elapsed"] = Duration(v.waited())
@@ -235,6 +242,9 @@ func explainSeveral(d *evidence.Dial) Verdict {
 	for i := range d.Attempts {
 		v := look(d.Network, &d.Attempts[i])
 		verdicts[i] = v.verdict(d.Target)
+		if v.end != nil {
+			return verdicts[i] // one of them connected, and this is how that ended
+		}
 		switch {
 		case verdicts[i].Cause == SelfConnect && i+1 < len(d.Attempts) && d.Attempts[i+1].Remote == d.Attempts[i].Remote:
 			// It was tried again with another port: the next attempt speaks.

@@ -30,7 +30,7 @@ func facts(t *rapid.T) evidence.Log {
 	for range n {
 		at += time.Duration(rapid.IntRange(0, 1500).Draw(t, "ms")) * time.Millisecond
 		var f evidence.Fact
-		switch rapid.IntRange(0, 23).Draw(t, "kind") {
+		switch rapid.IntRange(0, 26).Draw(t, "kind") {
 		case 0:
 			f = &evidence.Call{Call: rapid.SampledFrom([]string{"socket", "bind", "setsockopt"}).Draw(t, "call"),
 				Arg: rapid.SampledFrom([]string{"", "IP_TTL=3", "192.0.2.10:0", "192.0.2.10:80"}).Draw(t, "arg"), Errno: errno("call")}
@@ -78,8 +78,18 @@ func facts(t *rapid.T) evidence.Log {
 			f = &evidence.LocalAddr{Addr: netip.AddrPortFrom(ip(here), 40000)}
 		case 21:
 			f = &evidence.Datagram{Sent: 1, SendErrno: errno("send"), RecvErrno: errno("recv"), Answered: flag("answered")}
+		case 22:
+			f = &evidence.End{By: rapid.SampledFrom([]string{"read", "write", "shutdown", "close_read", "close", "limit", "signal", "look"}).Draw(t, "by"),
+				Errno: errno("end"), EOF: flag("eof")}
+		case 23:
+			f = &evidence.Flow{State: rapid.SampledFrom([]string{"ESTABLISHED", "CLOSE", "CLOSE_WAIT", "FIN_WAIT2"}).Draw(t, "fstate"),
+				Unacked: uint64(counter("unacked")), Unsent: uint64(counter("unsent")), Timeouts: uint8(counter("timeouts")) * 3, Retransmitted: uint32(counter("again")),
+				Probes: uint8(counter("probes")), SinceAck: time.Duration(counter("ack")) * time.Minute, SinceSent: time.Duration(counter("sent")) * time.Second,
+				WindowKnown: flag("window"), Quiet: time.Duration(counter("quiet")) * time.Minute, SinceQuiet: time.Duration(counter("since")) * time.Second}
+		case 24:
+			f = &evidence.Alive{KeepAlive: flag("keepalive"), Idle: time.Duration(counter("idle")) * 30 * time.Second}
 		default: // several together are what the rules read
-			p := &evidence.Probe{Experiment: "x", Sent: 1, TTL: rapid.IntRange(0, 4).Draw(t, "ttl"), To: netip.AddrPortFrom(ip(there), rapid.SampledFrom([]uint16{443, 80}).Draw(t, "pport")),
+			p := &evidence.Probe{Experiment: rapid.SampledFrom([]string{"x", "second-source-port"}).Draw(t, "px"), Sent: 1, TTL: rapid.IntRange(0, 4).Draw(t, "ttl"), To: netip.AddrPortFrom(ip(there), rapid.SampledFrom([]uint16{443, 80}).Draw(t, "pport")),
 				Protocol: rapid.SampledFrom([]string{"tcp", "udp", "icmp"}).Draw(t, "pproto"),
 				Answer:   rapid.SampledFrom([]string{"", "syn-ack", "rst", "echo-reply", "datagram", "icmp"}).Draw(t, "panswer")}
 			if p.Answer != "" {

@@ -43,10 +43,13 @@ type view struct {
 	conntrack *evidence.Conntrack
 	security  *evidence.Security
 	schedule  *evidence.Schedule
+	filterOut *evidence.Filter // of this host, for the attempt's packet
+	filterIn  *evidence.Filter // and for the answer
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
 
 	survey *survey // what experiments found; nil: none were made
+	end    *ending // how the established connection ended; nil: the log is about its beginning
 
 	connectAt time.Duration // when connect(2) was called
 	endedAt   time.Duration // when the outcome was known
@@ -112,10 +115,17 @@ func look(network string, a *evidence.Attempt) *view {
 				v.sysctls = make(map[string]string)
 			}
 			v.sysctls[f.Name] = f.Value
+		case *evidence.Filter:
+			if f.Packet == evidence.FilterIn {
+				v.filterIn = f
+			} else {
+				v.filterOut = f
+			}
 		case *evidence.Counters:
 			v.count(f)
 		}
 	}
+	v.end = readEnd(a.Log)
 	v.outcome, v.errno = v.judgeOutcome()
 	v.icmp = v.decidingICMP()
 	v.survey = readProbes(v, evidence.All[*evidence.Probe](v.log))
@@ -150,6 +160,8 @@ var ofProbes = map[string]bool{
 func (v *view) judgeOutcome() (Outcome, evidence.Errno) {
 	pending := func(e evidence.Errno) bool { return e == "" || e == "EINPROGRESS" || e == "EINTR" }
 	switch {
+	case v.end != nil:
+		return v.end.judge()
 	case v.connect == nil && v.call != nil:
 		return OutcomeOf(v.call.Errno), v.call.Errno
 	case v.connect != nil && !pending(v.connect.Errno):
@@ -181,7 +193,11 @@ func (v *view) judgeOutcome() (Outcome, evidence.Errno) {
 // (a soft error, or an ICMP that another packet provoked).
 func (v *view) decidingICMP() *evidence.ICMP {
 	var last *evidence.ICMP
-	for _, f := range evidence.All[*evidence.ICMP](v.log) {
+	for _, e := range v.log {
+		f, is := e.Fact.(*evidence.ICMP)
+		if !is || v.end != nil && e.At <= v.endedAt { // of the handshake, which it did not end
+			continue
+		}
 		switch {
 		case f.Errno == "EMSGSIZE": // path MTU discovery, which ends nothing
 		case f.Errno == v.errno && v.errno != "":

@@ -1,4 +1,5 @@
-// Package evidence holds what was observed while a connection was opened.
+// Package evidence holds what was observed while a connection was opened, and
+// when it ended.
 //
 // Adapters write typed facts into a [Log]; package cause reads the log and
 // says what it means. The two are separate so that a verdict can be replayed
@@ -37,9 +38,11 @@ const (
 	FromErrqueue    Source = "errqueue"    // recvmsg(MSG_ERRQUEUE), ip(7)
 	FromGetsockname Source = "getsockname" // getsockname(2)
 	FromRecv        Source = "recv"        // recv(2), usually with MSG_PEEK
+	FromRead        Source = "read"        // read(2) of an established connection
+	FromWrite       Source = "write"       // write(2) of an established connection
 	FromSend        Source = "send"        // send(2)
 	FromTimer       Source = "timer"       // a deadline of ours
-	FromCaller      Source = "caller"      // the caller's context
+	FromCaller      Source = "caller"      // the caller's context, or its own call
 	FromRtnetlink   Source = "rtnetlink"   // rtnetlink(7)
 	FromSockDiag    Source = "sock_diag"   // sock_diag(7)
 	FromProcfs      Source = "procfs"      // proc(5)
@@ -50,6 +53,7 @@ const (
 	FromPrediction  Source = "prediction"  // computed from the kernel's rules, not seen
 	FromFeature     Source = "feature"     // what this host and user can observe
 	FromProbe       Source = "probe"       // an experiment's own socket
+	FromNftables    Source = "nftables"    // nfnetlink's list of rules, nft(8)
 )
 
 // Kind names the type of a fact. It stands in JSON as "kind".
@@ -237,4 +241,8 @@ var catalogue = []func() Fact{
 	func() Fact { return new(Lookup) },
 	func() Fact { return new(Candidates) },
 	func() Fact { return new(Probe) },
+	func() Fact { return new(Filter) },
+	func() Fact { return new(End) },
+	func() Fact { return new(Flow) },
+	func() Fact { return new(Alive) },
 }
