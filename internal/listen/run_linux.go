@@ -202,7 +202,7 @@ func (s *shard) ring() {
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	if s.bell >= 0 {
-		sys.Ring(s.bell)
+		sys.Wake(s.bell)
 	}
 }
 

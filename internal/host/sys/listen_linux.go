@@ -56,8 +56,8 @@ func EventFD() (fd int, errno syscall.Errno) {
 	return int(r), 0
 }
 
-// Ring wakes who waits for an eventfd; it stays readable.
-func Ring(fd int) {
+// Wake wakes who waits for an eventfd; it stays readable.
+func Wake(fd int) {
 	one := uint64(1)
 	unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one)) //nolint:errcheck // EAGAIN: it rings already
 }
