@@ -65,7 +65,7 @@ func (a *app) readLive(ctx context.Context, o *readOptions) error {
 		until = time.Now().Add(time.Duration(o.bound))
 	}
 	if !o.json {
-		a.complain(listening(o))
+		a.complain(readingOf(o))
 	}
 	failed := pass.Live(packets, until, lines)
 	if err := pass.End(); err != nil && failed == nil {
@@ -85,7 +85,7 @@ func (a *app) readLive(ctx context.Context, o *readOptions) error {
 	return nil // ^C is how a live capture ends: no failure
 }
 
-func listening(o *readOptions) string {
+func readingOf(o *readOptions) string {
 	where := "interface " + o.iface
 	if o.iface == "any" {
 		where = "all interfaces"
