@@ -112,10 +112,21 @@ func (v *view) dropReading(row *dropReason, d *evidence.KernelDrop) reading {
 		r.confidence = Likely // a SYN may have got out, and was not answered either
 	}
 	if d.Reason == "NETFILTER_DROP" {
+		f := v.filterOut
+		if d.Direction == in || v.toSelf() && d.Arrived {
+			f = v.filterIn
+		}
+		if rule := f.Stops(); rule != nil && rule.Verdict == ruleRejects && row.cause == LocalFirewallDrop {
+			return nothing
+		}
 		if v.trackingFull() && !byRule(d) || v.datagram != nil && d.Direction == out { // a rule that rejects gives EPERM, too
 			r.confidence = Likely
 		}
-		r.detail = "the kernel's reason is NETFILTER_DROP"
+		r.detail = ""
+		if r = r.named(f, ruleDrops).maybe(f); r.detail != "" {
+			r.detail += "; "
+		}
+		r.detail += "the kernel's reason is NETFILTER_DROP"
 	}
 	if d.Location != "" {
 		r.detail += fmt.Sprintf(", in %s", d.Location)
@@ -181,7 +192,7 @@ func rejectDrop(v *view) reading {
 	}
 	for _, d := range v.kernel.drops {
 		if d.Reason == "NETFILTER_DROP" && d.Direction == out && !d.Quoted {
-			return local(Certain, "netfilter dropped the SYN and answered in the destination's name")
+			return local(Certain, "netfilter dropped the SYN and answered in the destination's name").named(v.filterOut, ruleRejects)
 		}
 	}
 	return nothing

@@ -65,7 +65,7 @@ func (a *app) dial(cmd *cobra.Command, args []string) error {
 			o.probes = "few"
 		}
 	}
-	if err := a.listen(); err != nil {
+	if err := a.hearKernel(); err != nil {
 		return err
 	}
 	if a.events != nil {

@@ -10,10 +10,10 @@ import (
 // kernelTimes are the values of --kernel; the first is the default.
 var kernelTimes = []string{"overdue", "first", "never"}
 
-// listen prepares to hear what this host's kernel does with the packets of a
+// hearKernel prepares to hear what this host's kernel does with the packets of a
 // dial. Where that is not possible a report says why; only who asks for it by
 // --kernel first is told at once.
-func (a *app) listen() (err error) {
+func (a *app) hearKernel() (err error) {
 	udp := strings.HasPrefix(a.options.network, "udp")
 	switch when := a.options.kernel; {
 	case when == "never":
