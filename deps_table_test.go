@@ -76,7 +76,7 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
 		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
-	"kernel": {layer: useCase, imports: `std . evidence internal/host/bpf`},
+	"kernel": {layer: useCase, imports: `std . evidence internal/host/bpf`, tests: `cause`},
 
 	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},

@@ -113,7 +113,7 @@ func (v *view) dropReading(row *dropReason, d *evidence.KernelDrop) reading {
 	}
 	if d.Reason == "NETFILTER_DROP" {
 		f := v.filterOut
-		if d.Direction == in || v.toSelf() && d.Arrived {
+		if d.Direction == in {
 			f = v.filterIn
 		}
 		if rule := f.Stops(); rule != nil && rule.Verdict == ruleRejects && row.cause == LocalFirewallDrop {
