@@ -10,6 +10,7 @@ var table = map[string]room{
 	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire pgregory.net/rapid`},
 
 	"internal/sweep":   {layer: core, imports: `pure`},
+	"internal/parquet": {layer: part, imports: `std`, tests: `github.com/parquet-go/parquet-go`},
 	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
 
 	"internal/filter": {layer: core, imports: `pure`},
@@ -72,12 +73,13 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
 		tests:   `internal/testcapture`},
 
-	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
-	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
-	"internal/cli/progress":   {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
-	"internal/cli/series":     {layer: part, imports: `std cause`},
-	"internal/cli/target":     {layer: part, imports: `std`},
-	"internal/cli/results":    {layer: part, imports: `std . evidence cause`},
+	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
+	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
+	"internal/cli/series":   {layer: part, imports: `std cause`},
+	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/results": {layer: part, imports: `std . evidence cause internal/parquet`,
+		tests: `github.com/parquet-go/parquet-go`},
 	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,

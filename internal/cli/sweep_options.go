@@ -94,7 +94,7 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.json, "json", false, "NDJSON on standard output, one result a line; the summary on standard error")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no summary")
 	value(&o.only, "only", "", "open", "tell `OUTCOMES` only, separated by commas: open, refused, timeout, unreachable, denied, ... (default open; with --json all)")
-	flags.StringArrayVarP(&o.out, "out", "o", nil, "write results to `FILE` too, by its ending .ndjson, .csv, .xml or .txt (open ones, HOST:PORT a line); may be repeated")
+	flags.StringArrayVarP(&o.out, "out", "o", nil, "write results to `FILE` too, by its ending .ndjson, .csv, .parquet, .xml or .txt (open ones, HOST:PORT a line); may be repeated")
 	flags.StringVar(&o.xml, "xml", "", "write `FILE` as nmap's -oX does; -oX FILE is the same")
 	flags.BoolVar(&o.force, "force", false, "write over files that exist")
 	flags.BoolVar(&o.banner, "banner", false, "read what an open port says first, and try whether it speaks TLS")

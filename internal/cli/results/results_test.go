@@ -253,7 +253,7 @@ fe80::1%eth0,443,timeout,,path-firewall-drop,3000,1,1,,destination,192.0.2.3,,,,
 	if got := written(t, ".ndjson"); strings.Count(got, "\n") != 4 {
 		t.Errorf("%q", got)
 	}
-	if _, err := Create("out.parquet", false); err == nil || !strings.Contains(err.Error(), Formats) {
+	if _, err := Create("out.xlsx", false); err == nil || !strings.Contains(err.Error(), Formats) {
 		t.Errorf("%v", err)
 	}
 }

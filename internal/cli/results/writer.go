@@ -23,7 +23,7 @@ type Writer interface {
 }
 
 // Formats are the endings of file names that [Create] knows.
-const Formats = ".ndjson, .json, .csv, .xml (nmap's) or .txt (HOST:PORT a line)"
+const Formats = ".ndjson, .json, .csv, .parquet, .xml (nmap's) or .txt (HOST:PORT a line)"
 
 // Create makes a file of the format that its name ends in. One that exists is
 // not written over unless force is set.
@@ -38,6 +38,8 @@ func Create(name string, force bool) (Writer, error) {
 		make = func(w *bufio.Writer) (Writer, error) { return &list{w}, nil }
 	case ".xml":
 		make = newXML
+	case ".parquet":
+		make = newParquet
 	default:
 		return nil, fmt.Errorf("%q: the format is told by the ending: write %s", name, Formats)
 	}
