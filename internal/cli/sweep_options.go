@@ -70,7 +70,7 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 
 	flags.StringVarP(&o.ports, "ports", "p", "", "`PORTS` to connect to: 22,80,8000-8100,https; - is all but 0")
 	note("ports", "22,80,8000-8100,https")
-	number(&o.top, 1, uint32(sweep.MostTopPorts), "top-ports", "20", fmt.Sprintf("the `N` ports that services are most often met on, 1 to %d", sweep.MostTopPorts))
+	number(&o.top, 1, uint32(sweep.MostTopPorts), "top-ports", "20", fmt.Sprintf("the first `N` of %d ports that servers usually listen on", sweep.MostTopPorts))
 	flags.StringArrayVarP(&o.files, "file", "f", nil, "read targets from `FILE`, one a line, of any length; - is standard input; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "never touch `ADDRESSES`: an address, a prefix or a range; may be repeated, or hold commas")
 	flags.StringArrayVar(&o.excludes, "exclude-file", nil, "never touch what `FILE` lists, one a line; may be repeated")
