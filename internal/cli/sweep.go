@@ -175,7 +175,8 @@ func (s *sweeping) open(p results.Plan) error {
 // run makes the sweep and tells of it.
 func (s *sweeping) run(ctx context.Context) error {
 	s.announce()
-	stop := s.line.Start(s.progressWords)
+	stopLine, stopPauses := s.line.Start(s.progressWords), s.tellPauses(ctx)
+	stop := func() { stopLine(); stopPauses() }
 	first := s.firstWords(ctx)
 	var failed error
 	var one results.Record // used again: nobody keeps it
