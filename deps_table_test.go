@@ -74,8 +74,8 @@ var table = map[string]room{
 		tests:   `internal/host/netns internal/testmain`},
 
 	"internal/conversation": {layer: useCase,
-		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
-		tests:   `internal/testcapture`},
+		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
+		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
 	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
@@ -89,7 +89,7 @@ var table = map[string]room{
 		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
 		imports: `std syscall . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
+			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
 			internal/listen internal/payload internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
