@@ -33,6 +33,8 @@ type examination struct {
 	linkSeen  bool
 
 	*experiments // nil: none are made
+	*packets     // nil: none are captured
+	blind        string // why none are
 }
 
 // examine looks before the attempt.
@@ -49,6 +51,9 @@ func (r *run) examine(rec *sock.Recorder, cfg *sock.Config) *examination {
 	before, err := netlink.TakeCounters(ifname)
 	if x.unseen("counters", err) {
 		x.before = before
+	}
+	if r.Packets {
+		x.capturePackets()
 	}
 	return x
 }
@@ -124,6 +129,7 @@ func (x *examination) checkpoints() []time.Duration {
 
 func (x *examination) atCheckpoint(fd int) {
 	x.seeNeighbour()
+	x.seePackets()
 	x.experimentBeside(fd)
 }
 
@@ -152,6 +158,8 @@ func (x *examination) seeNeighbour() {
 
 // afterwards looks once the attempt has ended; err is its error.
 func (x *examination) afterwards(err error) {
+	x.seePackets()
+	defer x.endCapture()
 	if err == nil {
 		x.experimentAfterwards(nil)
 		info, _, sent := evidence.Last[*evidence.TCPInfo](x.Log)
@@ -178,7 +186,7 @@ func (x *examination) afterwards(err error) {
 		x.askAboutSilence()
 	}
 	x.experimentAfterwards(err)
-	x.Add(evidence.FromFeature, &evidence.Unseen{What: "packets", Why: "this version captures no packets"})
+	x.seeNoPackets()
 	x.Add(evidence.FromFeature, &evidence.Unseen{What: "kernel_events", Why: "this version reads no kernel tracepoints"})
 }
 

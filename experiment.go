@@ -151,7 +151,8 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	before := slices.Clip(x.Log)
 	c.Judge = func(probes evidence.Log) cause.Verdict {
-		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes), watch >= 0), 0)
+		x.seePackets()
+		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes, packetsOf(x.Log[len(before):])), watch >= 0), 0)
 	}
 	heard := map[evidence.Fact]bool{}
 	c.Heard = func(e evidence.Entry) {

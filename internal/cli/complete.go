@@ -18,6 +18,7 @@ func completeOptions(cmd *cobra.Command) {
 	words("network", networks...)
 	words("color", "auto", "always", "never")
 	words("probes", "none", "few", "all")
+	words("packets", "none", "auto")
 	complete(cmd, "explain", func(string) []string { return explainable() })
 	for _, name := range []string{
 		"timeout", "attempt-timeout", "fallback-delay", "settle", "user-timeout", "syn-retries", "source", "local-ports",
