@@ -49,7 +49,7 @@ var table = map[string]room{
 	"internal/host/feature": {layer: survey,
 		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
 
-	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/host/sock internal/host/sys`},
+	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/wire internal/host/sock internal/host/sys golang.org/x/net/bpf`},
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe

@@ -33,7 +33,7 @@ type examination struct {
 	linkSeen  bool
 
 	*experiments // nil: none are made
-	*packets     // nil: none are captured
+	*captured    // nil: nothing is
 	blind        string // why none are
 }
 

@@ -15,8 +15,8 @@ const (
 	mostOther = 48
 )
 
-// packets is the capture beside an attempt; nil: none.
-type packets struct {
+// captured is the capture beside an attempt; nil: none.
+type captured struct {
 	capture.Attempt
 	from  *capture.Capture
 	own   int
@@ -30,14 +30,14 @@ func (x *examination) capturePackets() {
 	if x.cfg.Network[0] != 't' || x.FastOpen {
 		return
 	}
-	p := &packets{Attempt: capture.Attempt{Remote: x.cfg.Remote}}
+	p := &captured{Attempt: capture.Attempt{Remote: x.cfg.Remote}}
 	from, err := capture.Open(capture.Config{Filter: p.Wanted()})
 	if err != nil {
 		x.blind = err.Error()
 		return
 	}
 	p.from = from
-	x.packets = p
+	x.captured = p
 	x.Add(evidence.FromPackets, &evidence.Capture{})
 }
 
@@ -45,7 +45,7 @@ func (x *examination) capturePackets() {
 func (x *examination) seeNoPackets() {
 	why := x.blind
 	switch {
-	case x.packets != nil:
+	case x.captured != nil:
 		return
 	case why == "" && x.Packets && x.cfg.Network[0] != 't':
 		why = "they are captured for TCP"
@@ -59,7 +59,7 @@ func (x *examination) seeNoPackets() {
 
 // seePackets files what has been captured since it was called last.
 func (x *examination) seePackets() {
-	p := x.packets
+	p := x.captured
 	if p == nil {
 		return
 	}
@@ -97,9 +97,9 @@ func (x *examination) seePackets() {
 }
 
 func (x *examination) keepPacket(at time.Duration, fact *evidence.Packet) {
-	kept, most := &x.packets.other, mostOther
+	kept, most := &x.captured.other, mostOther
 	if fact.Own {
-		kept, most = &x.packets.own, mostOwn
+		kept, most = &x.captured.own, mostOwn
 	}
 	if *kept < most {
 		*kept++
@@ -109,10 +109,10 @@ func (x *examination) keepPacket(at time.Duration, fact *evidence.Packet) {
 
 // endCapture files the last packets and stops capturing.
 func (x *examination) endCapture() {
-	if x.packets != nil {
+	if x.captured != nil {
 		x.seePackets()
-		x.packets.from.Close()
-		x.packets = nil
+		x.captured.from.Close()
+		x.captured = nil
 	}
 }
 

@@ -46,8 +46,9 @@ type view struct {
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
 
-	survey *survey // what experiments found; nil: none were made
-	end    *ending // how the established connection ended; nil: the log is about its beginning
+	survey  *survey  // what experiments found; nil: none were made
+	packets *packets // what was captured; nil: nothing was
+	end     *ending  // how the established connection ended; nil: the log is about its beginning
 
 	connectAt time.Duration // when connect(2) was called
 	endedAt   time.Duration // when the outcome was known
@@ -120,6 +121,7 @@ func look(network string, a *evidence.Attempt) *view {
 	v.end = readEnd(a.Log)
 	v.outcome, v.errno = v.judgeOutcome()
 	v.icmp = v.decidingICMP()
+	v.packets = readPackets(v.log)
 	v.survey = readProbes(v, evidence.All[*evidence.Probe](v.log))
 	return v
 }
@@ -224,13 +226,12 @@ func (v *view) before(call string) bool {
 	return v.connect == nil && v.call != nil && v.call.Call == call
 }
 
-// silent says that nothing at all came back.
-func (v *view) silent() bool {
-	if v.icmp != nil {
-		return false
-	}
-	return v.outcome == Timeout
-}
+// silent says that nothing at all came back: as far as is known, nothing reached
+// this host.
+func (v *view) silent() bool { return v.unanswered() && !v.answeredHere() }
+
+// unanswered says that the socket had no answer.
+func (v *view) unanswered() bool { return v.icmp == nil && v.outcome == Timeout }
 
 // waited is how long an answer was waited for.
 func (v *view) waited() time.Duration { return v.endedAt - v.connectAt }

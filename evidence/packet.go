@@ -28,7 +28,8 @@ type Packet struct {
 	To        netip.AddrPort `json:"to"`
 	Flags     string         `json:"flags,omitempty"` // TCP control bits joined by "+": "SYN+ACK"
 	// Seq and Ack are relative, modulo 2³²: Seq to the sender's first sequence
-	// number here, Ack to the receiver's. So the right acknowledgment of a SYN is 1.
+	// number here, Ack to the receiver's. So the right acknowledgment of a SYN is
+	// 1. Seq is 0 before the sender's SYN was seen.
 	Seq     uint32 `json:"seq"`
 	Ack     uint32 `json:"ack"`
 	Length  int    `json:"length,omitempty"` // octets of payload

@@ -112,7 +112,10 @@ func (a *Attempt) segment(p *evidence.Packet, v *wire.View) bool {
 		if !a.knowTheirs && t.Flags&wire.SYN != 0 {
 			a.theirs, a.knowTheirs = t.Seq, true
 		}
-		p.Seq, p.Ack = t.Seq-a.theirs, t.Ack-a.ours
+		if a.knowTheirs {
+			p.Seq = t.Seq - a.theirs
+		}
+		p.Ack = t.Ack - a.ours
 	default: // answers only; the experiments say themselves what they sent
 		return p.From.Addr() == remote.Addr() && p.Direction == evidence.PacketIn &&
 			(t.Flags&wire.RST != 0 || t.Flags.Has(wire.SYN|wire.ACK))
