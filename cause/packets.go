@@ -32,8 +32,10 @@ func readPackets(log evidence.Log) *packets {
 			}
 			p.complete = p.complete && f.Dropped == 0
 		case *evidence.Packet:
+			if p == nil {
+				p = new(packets)
+			}
 			switch s := (seenPacket{e.At, f}); {
-			case p == nil:
 			case !f.Own:
 				p.others = append(p.others, f)
 			case f.Direction == evidence.PacketOut:
@@ -141,20 +143,20 @@ func (v *view) decisive() (s seenPacket, ok bool) {
 			return s, true
 		}
 	}
-	return s, false
+	return seenPacket{}, false
 }
 
-// nearer says that an answer was made nearer to this host than all other answers
-// that bear the destination's address: in front of it. Other is what came from
-// farther. Answers from other ports are of the same stack and begin with the same
+// nearer gives an answer of the destination that came from farther than this one,
+// where this one was made nearer to this host than all others that bear its
+// address: in front of it. Answers from other ports are of the same stack and begin with the same
 // TTL; an answer that is no TCP may begin with another, and counts where its
 // distance is that of the way there, too.
 //
 // An address that a router translates for some ports only looks the same, so
 // that this proves nothing by itself.
-func (v *view) nearer(answer seenPacket) (other *evidence.Packet, yes bool) {
-	if v.packets == nil || v.toSelf() || v.onLink() {
-		return nil, false
+func (v *view) nearer(answer seenPacket) (other *evidence.Packet) {
+	if answer.Packet == nil || v.toSelf() || v.onLink() {
+		return nil
 	}
 	own := hops(answer.TTL)
 	for _, p := range v.packets.others {
@@ -163,14 +165,14 @@ func (v *view) nearer(answer seenPacket) (other *evidence.Packet, yes bool) {
 		}
 		far := hops(p.TTL)
 		if far <= own {
-			return nil, false // somebody with this address answers from there
+			return nil // somebody with this address answers from there
 		}
 		alike := p.Protocol == "tcp" && initial(p.TTL) == initial(answer.TTL)
 		if alike || v.survey != nil && v.survey.distance() == far+1 {
 			other = p
 		}
 	}
-	return other, other != nil
+	return other
 }
 
 func initial(ttl uint8) int { return int(ttl) + hops(ttl) }

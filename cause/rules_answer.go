@@ -65,7 +65,7 @@ func pathFirewallReset(v *view) reading {
 		return reading{confidence: Likely, culprit: v.answeredEarly(evidence.AnswerRST), detail: "other packets with the same TTL end on the way"}
 	case v.refusedByRST() && v.resetNearer():
 		answer, _ := v.decisive()
-		other, _ := v.nearer(answer)
+		other := v.nearer(answer)
 		return reading{confidence: Likely, culprit: v.maker(answer), detail: fmt.Sprintf("its TTL is %d here, and that of the destination's other answers is %d", answer.TTL, other.TTL)}
 	case v.refusedByRST() && localFirewallReject(v).confidence != Certain:
 		if s := v.survey; s != nil && s.target.answered() {
@@ -85,8 +85,7 @@ func (v *view) resetNearer() bool {
 	if !ok || !answer.is("RST") {
 		return false
 	}
-	_, yes := v.nearer(answer)
-	return yes
+	return v.nearer(answer) != nil
 }
 
 // resetInjected compares the RST that ended a connection with the SYN-ACK that
@@ -170,7 +169,7 @@ func synProxy(v *view) reading {
 		return reading{confidence: Likely, culprit: who}
 	}
 	answer, ok := v.decisive()
-	if other, yes := v.nearer(answer); ok && yes {
+	if other := v.nearer(answer); other != nil {
 		return reading{confidence: Likely, culprit: v.maker(answer),
 			detail: fmt.Sprintf("the SYN-ACK came with TTL %d, and the destination's other answers with %d", answer.TTL, other.TTL)}
 	}

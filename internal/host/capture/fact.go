@@ -92,7 +92,7 @@ func (a *Attempt) segment(p *evidence.Packet, v *wire.View) bool {
 	p.Protocol = "tcp"
 	p.From, p.To = netip.AddrPortFrom(v.Src, t.SrcPort), netip.AddrPortFrom(v.Dst, t.DstPort)
 	p.Flags, p.Window, p.Length = flagNames(t.Flags), t.Window, len(t.Payload)
-	if t.Header > 20 && v.Length > 0 {
+	if t.Header >= 20 {
 		p.Length = max(0, v.Length-len(v.Header)-t.Header) // what was cut counts
 	}
 	options, _ := wire.ParseOptions(t.Options)
