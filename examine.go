@@ -31,9 +31,10 @@ type examination struct {
 	before    *netlink.Snapshot
 	schedule  *evidence.Schedule
 	linkSeen  bool
+	rules     *rules // nil: not looked at
 
-	*experiments // nil: none are made
-	*captured    // nil: nothing is
+	*experiments        // nil: none are made
+	*captured           // nil: nothing is
 	blind        string // why none are
 }
 
@@ -52,6 +53,7 @@ func (r *run) examine(rec *sock.Recorder, cfg *sock.Config) *examination {
 	if x.unseen("counters", err) {
 		x.before = before
 	}
+	x.seeRulesBefore()
 	if r.Packets {
 		x.capturePackets()
 	}
@@ -178,6 +180,7 @@ func (x *examination) afterwards(err error) {
 	}
 	x.seeNeighbour()
 	x.seeLink()
+	x.seeRules()
 	var errno syscall.Errno
 	switch {
 	case errors.As(err, &errno):

@@ -61,10 +61,10 @@ func answerDropped(v *view) reading {
 	r := local(Likely, fmt.Sprintf("the %s reached this host's interface, and not its socket", answerName(good[0])))
 	// The capture sees an answer before it is counted as received: one of them may
 	// be under way.
-	if counted && filtered == 0 && seen && dropped >= int64(len(good)) && v.still("Tcp.InCsumErrors") && v.still("TcpExt.PAWSActive") {
+	if counted && filtered == 0 && seen && dropped >= int64(len(good)) && v.still("Tcp.InCsumErrors") && v.still("TcpExt.PAWSActive") && !v.filterIn.Clear() {
 		r.confidence = Certain
 	}
-	return r
+	return r.named(v.filterIn, ruleDrops).maybe(v.filterIn)
 }
 
 // answerBroken: all answers that came are broken. A wrong checksum is computed
@@ -135,7 +135,7 @@ func resetByLoopback(v *view) reading {
 	}
 	for _, s := range v.packets.came {
 		if s.is("RST") && s.Loopback {
-			return local(Certain, "the RST came by this host's own loopback")
+			return local(Certain, "the RST came by this host's own loopback").named(v.filterOut, ruleRejects)
 		}
 	}
 	return nothing

@@ -54,6 +54,7 @@ const (
 	FromFeature     Source = "feature"     // what this host and user can observe
 	FromProbe       Source = "probe"       // an experiment's own socket
 	FromPackets     Source = "packets"     // a packet socket, packet(7)
+	FromNftables    Source = "nftables"    // nfnetlink's list of rules, nft(8)
 )
 
 // Kind names the type of a fact. It stands in JSON as "kind".
@@ -243,6 +244,7 @@ var catalogue = []func() Fact{
 	func() Fact { return new(Probe) },
 	func() Fact { return new(Capture) },
 	func() Fact { return new(Packet) },
+	func() Fact { return new(Filter) },
 	func() Fact { return new(End) },
 	func() Fact { return new(Flow) },
 	func() Fact { return new(Alive) },
