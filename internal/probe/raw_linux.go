@@ -14,7 +14,7 @@ import (
 // connection gets it meanwhile. The second neither listens nor connects: to
 // TCP the answer is for nobody, and this host's kernel refuses a SYN-ACK by
 // RST, which ends what was begun at the other end (tcp_v4_rcv, RFC 9293 §3.10.7.1).
-func (v *volley) rawSocket(s shot) (fd, holder int, payload []byte, errno syscall.Errno) {
+func (v *volley) rawSocket(s shot) (fd, holder int, port uint16, payload []byte, errno syscall.Errno) {
 	v6 := s.to.Addr().Is6()
 	family := sys.AFInet
 	if v6 {
@@ -22,17 +22,17 @@ func (v *volley) rawSocket(s shot) (fd, holder int, payload []byte, errno syscal
 	}
 	holder, local, errno := v.hold(family)
 	if errno != 0 {
-		return -1, -1, nil, errno
+		return -1, -1, 0, nil, errno
 	}
 	fd, errno = sys.Socket(family, syscall.SOCK_RAW, syscall.IPPROTO_TCP)
 	if errno == 0 {
 		if payload, errno = v.aim(fd, s, local, v6); errno == 0 {
-			return fd, holder, payload, 0
+			return fd, holder, local.Port(), payload, 0
 		}
 		sys.Close(fd)
 	}
 	sys.Close(holder)
-	return -1, -1, nil, errno
+	return -1, -1, 0, nil, errno
 }
 
 // hold binds a TCP socket to the attempt's source address and any port.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/host/netns"
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
@@ -60,6 +61,26 @@ func TestErrorAboutASegmentMadeByHand(t *testing.T) {
 	p := fire(t, c.Client, Way{Source: c.Client4}, time.Second, s)[0]
 	if !p.Expired() || p.From != c.Hops4[0] {
 		t.Errorf("%+v, want time exceeded from %v", p, c.Hops4[0])
+	}
+}
+
+// A raw socket hears of errors about other segments, too: they are not its own.
+func TestErrorsAboutOthersAreNotRead(t *testing.T) {
+	testmain.Need(t, "netns", "raw")
+	c := chain(t, 2)
+	if _, err := c.Server.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP, Dport: 80}, Verdict: netns.Drop()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, ends := range [][2]netip.Addr{{c.Client4, c.Server4}, {c.Client6, c.Server6}} {
+		to := netip.AddrPortFrom(ends[1], 80)
+		all := fire(t, c.Client, Way{Source: ends[0]}, 100*time.Millisecond,
+			shot{experiment: "x", protocol: tcp, to: to, form: evidence.FormPlain}, shot{experiment: "x", protocol: tcp, to: to, ttl: 1},
+			shot{experiment: "x", protocol: tcp, to: to, form: evidence.FormACK}, shot{experiment: "x", protocol: tcp, to: to, ttl: 2, form: evidence.FormACK})
+		for i, want := range []string{"", evidence.AnswerICMP, "", evidence.AnswerICMP} {
+			if all[i].Answer != want || all[i].Errno != "" {
+				t.Errorf("%d: %+v, want %q", i, all[i], want)
+			}
+		}
 	}
 }
 

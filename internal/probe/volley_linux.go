@@ -28,7 +28,8 @@ type volley struct {
 type flight struct {
 	fact   *evidence.Probe
 	at     time.Time
-	holder int // of the source port of a segment made by hand; -1: none
+	holder int    // of the source port of a segment made by hand; -1: none
+	port   uint16 // that port; 0: of no such segment
 }
 
 func (f *flight) close(fd int) {
@@ -73,12 +74,12 @@ func (v *volley) idle() bool { return len(v.flying) == 0 }
 // its errno.
 func (v *volley) send(s shot) *evidence.Probe {
 	p := &evidence.Probe{Experiment: s.experiment, Protocol: s.protocol, Form: s.form, To: s.to, TTL: s.ttl}
-	fd, holder, errno := -1, -1, syscall.Errno(0)
+	fd, holder, port, errno := -1, -1, uint16(0), syscall.Errno(0)
 	var made []byte
 	if s.form == "" {
 		fd, errno = v.socket(s)
 	} else {
-		fd, holder, made, errno = v.rawSocket(s)
+		fd, holder, port, made, errno = v.rawSocket(s)
 	}
 	at := time.Now()
 	if errno == 0 {
@@ -96,7 +97,7 @@ func (v *volley) send(s shot) *evidence.Probe {
 	if fd < 0 {
 		return p
 	}
-	f := &flight{fact: p, at: at, holder: holder}
+	f := &flight{fact: p, at: at, holder: holder, port: port}
 	if p.Sent == 0 {
 		f.close(fd)
 		return p
@@ -258,7 +259,7 @@ func (v *volley) collect(fd int32, failed syscall.Errno) {
 		return
 	}
 	now := time.Now()
-	if !v.read(int(fd), f.fact, failed) && failed == 0 {
+	if !v.read(int(fd), f, failed) && failed == 0 {
 		return
 	}
 	f.fact.RTT = now.Sub(f.at)
@@ -274,7 +275,8 @@ func (v *volley) collect(fd int32, failed syscall.Errno) {
 }
 
 // read looks at the socket; it is true when the probe is over.
-func (v *volley) read(fd int, p *evidence.Probe, failed syscall.Errno) bool {
+func (v *volley) read(fd int, f *flight, failed syscall.Errno) bool {
+	p := f.fact
 	for range 8 {
 		q, errno := sys.ReadErrqueue(fd)
 		if errno != 0 {
@@ -283,6 +285,9 @@ func (v *volley) read(fd int, p *evidence.Probe, failed syscall.Errno) bool {
 		i := sock.ICMPFact(&q, p.Protocol == tcp)
 		if i.Local || i.Errno == "EMSGSIZE" {
 			continue
+		}
+		if f.port != 0 && (i.Quoted == nil || i.Quoted.SrcPort != f.port) {
+			continue // a raw socket gets the errors about every segment to its host (raw_v4_input, raw_icmp_error)
 		}
 		p.Answer, p.From, p.ICMP = evidence.AnswerICMP, i.Offender, i
 		return true
@@ -320,12 +325,11 @@ func (v *volley) read(fd int, p *evidence.Probe, failed syscall.Errno) bool {
 func (v *volley) readSegment(fd int, p *evidence.Probe) bool {
 	var b [256]byte
 	n, errno := sys.Peek(fd, b[:])
-	switch {
-	case errno == syscall.EAGAIN:
+	if errno != 0 && errno != syscall.EAGAIN {
+		n, errno = sys.Peek(fd, b[:]) // the first told of an error about another segment, and cleared it
+	}
+	if errno != 0 {
 		return false
-	case errno != 0:
-		p.Errno = evidence.Errno(sys.ErrnoName(errno))
-		return true
 	}
 	p.From = p.To.Addr().WithZone("")
 	if p.Answer = answerOf(b[:n], p.To.Addr().Is6()); p.Answer == evidence.AnswerSYNACK {
