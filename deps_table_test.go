@@ -38,8 +38,8 @@ var table = map[string]room{
 		imports: `std syscall internal/sockets internal/host/sys`,
 		tests:   `cause`},
 	"internal/host/capture": {layer: adapter,
-		imports: `std syscall internal/host/sys golang.org/x/net/bpf`,
-		tests:   `internal/host/netns internal/wire`},
+		imports: `std syscall evidence internal/wire internal/host/sys golang.org/x/net/bpf`,
+		tests:   `internal/host/netns`},
 	"internal/host/pcapfile": {layer: adapter, imports: `std github.com/klauspost/compress/zstd`},
 	"internal/host/reactor": {layer: adapter,
 		imports: `std syscall internal/sweep internal/host/sys`,
@@ -55,11 +55,11 @@ var table = map[string]room{
 	"internal/host/feature": {layer: survey,
 		imports: `std syscall internal/host/sys internal/host/bpf internal/host/netlink internal/host/procfs`},
 
-	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/host/sock internal/host/sys`},
+	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/wire internal/host/sock internal/host/sys golang.org/x/net/bpf`},
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
-			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep internal/payload`,
+			internal/filter internal/host/capture internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep internal/payload`,
 		tests: `internal/host/netns internal/wire golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,

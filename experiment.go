@@ -99,12 +99,25 @@ func (x *examination) worthALook(err error) bool {
 	if x.Probes == PathProbes {
 		return !errors.Is(err, sock.ErrCancelled)
 	}
+	if err == nil {
+		return x.opaque()
+	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) || errno != syscall.ECONNREFUSED || x.route == nil || x.route.OnLink() {
 		return false
 	}
 	_, _, byICMP := evidence.Last[*evidence.ICMP](x.Log)
 	return !byICMP
+}
+
+// opaque says that a handshake seems to have been completed by somebody in front
+// of the destination.
+func (x *examination) opaque() bool {
+	if x.captured == nil || x.others.Load() {
+		return false
+	}
+	v := cause.ExplainAttempt(x.judged(x.Log, false), 0)
+	return v.Cause == cause.IsOpen && slices.ContainsFunc(v.Alternatives, func(f cause.Finding) bool { return f.Cause == cause.SYNProxy })
 }
 
 // mayProbe says that a probe would go the attempt's way and meet somebody.
@@ -133,6 +146,9 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
 	c.Remote, c.Began, c.Watch = x.cfg.Remote, x.Began, watch
+	if local, _, known := evidence.Last[*evidence.LocalAddr](x.Log); known && x.captured != nil && x.cfg.Network[0] == 't' {
+		c.Source, c.Captured = local.Addr.Addr().Unmap(), true
+	}
 	c.OnLink, c.Quiet = x.route.OnLink(), x.Probes == FewProbes
 	c.Always, c.Tries, c.Reference, c.Protocol = x.Probes == PathProbes, x.HopTries, x.ReferencePort, x.cfg.Network[:3]
 	if c.Always {
@@ -150,7 +166,8 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	before := slices.Clip(x.Log)
 	c.Judge = func(probes evidence.Log) cause.Verdict {
-		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes), watch >= 0), 0)
+		x.seePackets()
+		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes, packetsOf(x.Log[len(before):])), watch >= 0), 0)
 	}
 	heard := map[evidence.Fact]bool{}
 	c.Heard = func(e evidence.Entry) {

@@ -20,6 +20,9 @@ const neighbourTimeout = 3300 * time.Millisecond
 func Explained(d *evidence.Dial, i int) bool {
 	v := look(d.Network, &d.Attempts[i])
 	s := v.survey
+	if good, broken, _ := v.answers(); v.unanswered() && v.resent() > 0 && len(good)+len(broken) > 0 {
+		return true // and none of them reached the socket
+	}
 	if !v.silent() || !v.tcp() || s != nil && s.target.answered() {
 		return false
 	}

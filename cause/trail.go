@@ -44,6 +44,31 @@ type survey struct {
 	references []*trail // everything else
 	alive      string   // how the destination is known to be alive; empty: it is not
 	aliveTCP   bool     // another of its ports answered, so that TCP from it comes in here
+
+	plain, bare byHand // SYNs without options; acknowledgments of nothing
+}
+
+// byHand is what answered segments of one form toward the attempt's own port.
+type byHand struct {
+	sent   int
+	answer string
+}
+
+func (s *survey) formed(p *evidence.Probe) {
+	b := &s.plain
+	if p.Form == evidence.FormACK {
+		b = &s.bare
+	}
+	b.sent += p.Sent
+	if p.Reached() && (p.Answer == evidence.AnswerRST || p.Answer == evidence.AnswerSYNACK) {
+		b.answer = p.Answer
+		s.aliveTCP = true
+		if s.alive == "" {
+			s.alive = map[string]string{
+				evidence.FormACK: "it answers an acknowledgment that belongs to no connection", evidence.FormPlain: "it answers a SYN without options",
+			}[p.Form]
+		}
+	}
 }
 
 // readProbes makes the survey; nil where no probe was sent.
@@ -55,6 +80,10 @@ func readProbes(v *view, probes []*evidence.Probe) *survey {
 		}
 		if s == nil {
 			s = new(survey)
+		}
+		if p.Form != "" {
+			s.formed(p)
+			continue
 		}
 		t := s.trail(v, p)
 		t.asked[p.TTL] += p.Sent

@@ -110,6 +110,7 @@ func (o *options) dialer(t target.Target) *dialscope.Dialer {
 		ServiceRecords: o.svcb,
 		EveryAddress:   o.all,
 		Thorough:       true,
+		Packets:        o.packets != "none",
 		Probes:         levels[o.probes],
 		MaxPackets:     int(o.maxPackets),
 		FullTimeout:    o.fullTimeout,

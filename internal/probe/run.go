@@ -22,6 +22,10 @@ type Config struct {
 	Patience, Limit time.Duration
 	OnLink          bool // no router is passed: TTLs tell nothing
 	Quiet           bool // touch no other port of the destination
+	// Captured says that the answers' packets are captured, which takes the
+	// privilege to make segments by hand as well: experiments that need it are
+	// made.
+	Captured bool
 	// Always asks every hop, whatever the verdict, Tries times each; by Protocol
 	// (empty: TCP). Reference, where it is not 0, is the port to compare with,
 	// which then is always done.
@@ -45,6 +49,10 @@ const (
 	otherPorts   cause.ExperimentID = "reference-port"
 	hops         cause.ExperimentID = "hop-limited-connect"
 	references   cause.ExperimentID = "hop-limited-reference"
+	distances    cause.ExperimentID = "answer-distance"
+	plainSYN     cause.ExperimentID = "plain-syn"
+	bareACK      cause.ExperimentID = "bare-ack"
+	ownPackets   cause.ExperimentID = "own-packets" // they are captured already, or cannot be
 	repeat       cause.ExperimentID = "repeat" // takes seconds: --count does it
 )
 
@@ -72,7 +80,7 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 		return nil, err
 	}
 	defer v.close()
-	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat}}
+	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat, ownPackets}}
 	if c.OnLink {
 		r.done = append(r.done, hops, references)
 	}
@@ -120,7 +128,7 @@ func (r *run) whatever(n int) (begun []cause.ExperimentID) {
 		r.begin(hops)
 		return []cause.ExperimentID{hops}
 	case n > 0 && r.Reference != 0 && len(r.reference) == 0:
-		s := newSweep(shot{string(references), tcp, netip.AddrPortFrom(r.Remote.Addr(), r.Reference), 0}, 1, 0)
+		s := newSweep(shot{experiment: string(references), protocol: tcp, to: netip.AddrPortFrom(r.Remote.Addr(), r.Reference)}, 1, 0)
 		r.reference = append(r.reference, s)
 		s.extend(r.volley, min(nextSweep, r.left()))
 	case r.protocol() == tcp && r.target.reached() > 0 && !slices.Contains(r.done, references):
@@ -136,7 +144,7 @@ func (r *run) left() int { return r.Packets - r.sent }
 // those begun already.
 func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.ExperimentID {
 	for r.left() > 0 {
-		e, ok := cause.Choose(v, cause.Allowed{Packets: r.left(), Done: r.done, Begun: begun})
+		e, ok := cause.Choose(v, cause.Allowed{Packets: r.left(), Done: r.done, Begun: begun, Privileges: r.privileges()})
 		if !ok {
 			break
 		}
@@ -144,6 +152,13 @@ func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.Experi
 		r.begin(e.ID)
 	}
 	return begun
+}
+
+func (r *run) privileges() []string {
+	if r.Captured {
+		return []string{"CAP_NET_RAW"}
+	}
+	return nil
 }
 
 // further goes on with sweeps: to higher TTLs, and once more to hops that did
@@ -223,10 +238,26 @@ func (r *run) begin(id cause.ExperimentID) {
 	host := r.Remote.Addr()
 	one := func(protocol string, port uint16) {
 		if r.left() > 0 {
-			r.send(shot{string(id), protocol, netip.AddrPortFrom(host, port), 0})
+			r.send(shot{experiment: string(id), protocol: protocol, to: netip.AddrPortFrom(host, port)})
+		}
+	}
+	byHand := func(form string, n int) {
+		for ; n > 0 && r.left() > 0; n-- {
+			r.send(shot{experiment: string(id), protocol: tcp, to: r.Remote, form: form})
 		}
 	}
 	switch id {
+	case plainSYN:
+		byHand(evidence.FormPlain, 2)
+	case bareACK:
+		byHand(evidence.FormACK, 2)
+	case distances:
+		one(echo, 0)
+		one(udp, udpPort)
+		if !r.Quiet {
+			one(tcp, closedPort)
+			one(tcp, 443)
+		}
 	case otherSource:
 		one(tcp, r.Remote.Port())
 	case udpDistance:
@@ -240,7 +271,7 @@ func (r *run) begin(id cause.ExperimentID) {
 			}
 		}
 	case hops:
-		r.target = newSweep(shot{string(id), r.protocol(), r.Remote, 0}, 1, 0)
+		r.target = newSweep(shot{experiment: string(id), protocol: r.protocol(), to: r.Remote}, 1, 0)
 		n := firstSweep
 		if r.Watch < 0 { // nobody waits, and the destination does answer
 			n = calmSweep
@@ -301,7 +332,7 @@ func (r *run) answered() (kinds []shot) {
 	have := map[bool]bool{}
 	for _, p := range evidence.All[*evidence.Probe](r.log) {
 		isTCP := p.Protocol == tcp
-		if p.TTL == 0 && p.Reached() && p.To != r.Remote && !have[isTCP] {
+		if p.TTL == 0 && p.Form == "" && p.Reached() && p.To != r.Remote && !have[isTCP] {
 			have[isTCP] = true
 			kinds = append(kinds, shot{protocol: p.Protocol, to: p.To})
 		}
