@@ -115,6 +115,16 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// Send writes with flags of send(2), as the function [Send] does.
+func (c *Conn) Send(b []byte, flags SendFlags) (int, error) {
+	c.stir()
+	n, err := Send(c.conn, b, flags)
+	if err != nil {
+		err = c.note(evidence.ByWrite, err)
+	}
+	return n, err
+}
+
 // ReadFrom copies from r to the connection, by splice(2) or sendfile(2) where
 // the connection can.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
@@ -127,7 +137,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 		return io.Copy(struct{ io.Writer }{c}, r)
 	}
 	n, err := to.ReadFrom(r)
-	if err != nil && c.isOver(err) { // otherwise it is r's
+	if errnoIn(err) == "EPIPE" && c.sentFIN() || c.isOver(err) { // otherwise it is r's
 		err = c.note(evidence.ByWrite, err)
 	}
 	return n, err
@@ -144,7 +154,7 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	switch {
 	case err == nil:
 		c.note(evidence.ByRead, io.EOF)
-	case c.isOver(err):
+	case errnoIn(err) != "EPIPE" && c.isOver(err): // nothing is read with EPIPE
 		err = c.note(evidence.ByRead, err)
 	}
 	return n, err
@@ -153,12 +163,11 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 // isOver says that an error of a copy is the connection's own end, and not that
 // of what it was copied from or to.
 func (c *Conn) isOver(err error) bool {
-	errno := errnoIn(err)
-	if errno == "" {
+	if errnoIn(err) == "" {
 		return false
 	}
 	f, _ := c.flow()
-	return f == nil || f.State == "CLOSE" || errno == "EPIPE" && c.sentFIN()
+	return f == nil || f.State == "CLOSE"
 }
 
 func (c *Conn) sentFIN() bool {
