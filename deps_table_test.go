@@ -9,7 +9,8 @@ var table = map[string]room{
 	"internal/tcpstate": {layer: core, imports: `pure`},
 	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire`},
 
-	"internal/sweep": {layer: core, imports: `pure`},
+	"internal/sweep":   {layer: core, imports: `pure`},
+	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
 
 	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
 
@@ -27,10 +28,20 @@ var table = map[string]room{
 			github.com/google/nftables github.com/google/nftables/expr
 			github.com/vishvananda/netlink github.com/vishvananda/netlink/nl github.com/vishvananda/netns`},
 
+	"internal/host/socktable": {layer: adapter,
+		imports: `std syscall internal/sockets internal/host/sys`,
+		tests:   `cause`},
+	"internal/host/capture": {layer: adapter,
+		imports: `std syscall internal/host/sys golang.org/x/net/bpf`,
+		tests:   `internal/host/netns internal/wire`},
 	"internal/host/pcapfile": {layer: adapter, imports: `std`},
 	"internal/host/reactor": {layer: adapter,
 		imports: `std syscall internal/sweep internal/host/sys`,
 		tests:   `internal/host/netns`},
+
+	"internal/host/bpf": {layer: adapter,
+		imports: `std syscall internal/host/sys github.com/cilium/ebpf github.com/cilium/ebpf/btf
+			github.com/cilium/ebpf/link github.com/cilium/ebpf/ringbuf github.com/cilium/ebpf/rlimit`},
 
 	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
@@ -57,18 +68,20 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
 		tests:   `internal/testcapture`},
 
-	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
-	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
-	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
-	"internal/cli/series":   {layer: part, imports: `std cause`},
-	"internal/cli/target":   {layer: part, imports: `std`},
-	"internal/cli/results":  {layer: part, imports: `std . evidence cause`},
+	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
+	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/progress":   {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
+	"internal/cli/series":     {layer: part, imports: `std cause`},
+	"internal/cli/target":     {layer: part, imports: `std`},
+	"internal/cli/results":    {layer: part, imports: `std . evidence cause`},
+	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/cli/terminal`,
 		tests:   `internal/frame internal/testcapture`},
 	"internal/cli": {layer: delivery,
 		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep github.com/spf13/cobra github.com/spf13/pflag`,
+			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
+			internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 

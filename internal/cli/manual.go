@@ -61,7 +61,10 @@ func NewManual() Manual {
 			}
 		}
 		m.Commands = append(m.Commands, Item{c.Name(), text})
-		if c.Name() == "sweep" {
+		switch c.Name() {
+		case "sockets":
+			m.Pages = append(m.Pages, Page{usageLine(c), c.Long, optionItems(c, "")})
+		case "sweep":
 			m.Pages = append(m.Pages, Page{usageLine(c), c.Long, optionItems(c, "")})
 			for _, sub := range c.Commands() {
 				m.Pages = append(m.Pages, Page{usageLine(sub), sub.Long, optionItems(sub, "")})

@@ -107,6 +107,9 @@ func (c choice) Set(text string) error {
 			return nil
 		}
 	}
+	if len(c.words) == 1 {
+		return valuef("write %s", c.words[0])
+	}
 	return valuef("write %s or %s", strings.Join(c.words[:len(c.words)-1], ", "), c.words[len(c.words)-1])
 }
 

@@ -105,8 +105,12 @@ func FuzzDiagSocket(f *testing.F) {
 	f.Add(make([]byte, inetDiagMsg))
 	f.Add(append(make([]byte, inetDiagMsg), 5, 0, inetDiagV6Only, 0, 1, 0, 0, 0))
 	f.Add(append(make([]byte, inetDiagMsg), 0xff, 0xff, inetDiagV6Only, 0))
+	f.Add(append(make([]byte, inetDiagMsg), 12, 0, inetDiagInfo, 0, 1, 2, 3, 4, 5, 6, 7, 8))
+	f.Add(append(make([]byte, inetDiagMsg), 4, 2, inetDiagInfo, 0))
+	f.Add(append(make([]byte, inetDiagMsg), 8, 0, inetDiagMemory, 0, 1, 2, 3, 4))
+	f.Add(append(make([]byte, inetDiagMsg), 12, 0, inetDiagCgroup, 0, 1, 2, 3, 4, 5, 6, 7, 8))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var s DiagSocket
+		var s diagReply
 		if ok := s.parse(b); ok != (len(b) >= inetDiagMsg) {
 			t.Errorf("%d octets: %v", len(b), ok)
 		}
