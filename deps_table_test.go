@@ -64,6 +64,8 @@ var table = map[string]room{
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
 
+	"internal/talk": {layer: useCase, imports: `std syscall .`},
+
 	"internal/conversation": {layer: useCase,
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
 		tests:   `internal/testcapture`},
@@ -80,7 +82,7 @@ var table = map[string]room{
 		tests:   `internal/frame internal/testcapture`},
 	"internal/cli": {layer: delivery,
 		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
+			internal/cli/story internal/talk internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
 			internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},

@@ -183,14 +183,13 @@ func (c *Conn) CloseWrite() error {
 	if !is {
 		return &net.OpError{Op: "close", Net: c.report.Network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: errors.ErrUnsupported}
 	}
+	// It is filed before the peer's answer can be.
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	err := half.CloseWrite()
-	if err == nil {
-		c.mu.Lock()
-		if !c.shut {
-			c.shut = true
-			c.add(evidence.FromCaller, &evidence.End{By: evidence.ByShutdown})
-		}
-		c.mu.Unlock()
+	if err == nil && !c.shut {
+		c.shut = true
+		c.add(evidence.FromCaller, &evidence.End{By: evidence.ByShutdown})
 	}
 	return err
 }

@@ -130,6 +130,9 @@ func (v *view) verdict(target string) Verdict {
 	if best.say != "" {
 		out.Explanation = fill(best.say, blanks)
 	}
+	if best.do != "" {
+		out.Remedy = fill(best.do, blanks)
+	}
 	out.Rule = string(best.rule.id)
 	return out
 }
