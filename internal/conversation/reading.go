@@ -36,6 +36,7 @@ type Reading struct {
 	decoder *frame.Decoder
 	ladders map[uint64]*rungs
 	failed  error
+	live    *live // nil: a file
 	memo    map[signature]outcome
 	reused  map[uint64]bool
 }
@@ -94,23 +95,36 @@ func (r *Reading) File(in io.Reader, going func() error) (pcapfile.Info, error) 
 
 // End hands on the connections that are still open, and fills the summary.
 func (r *Reading) End() error {
+	if r.live != nil {
+		r.live.ending = true
+	}
 	r.tracker.Flush()
 	s := &r.Summary
 	s.Connections, s.GivenUp, s.StrayICMP = r.tracker.Connections, r.tracker.Evicted, r.tracker.StrayICMP
-	s.Skipped = r.decoder.Skipped()
+	s.Fragments, s.Skipped = r.decoder.Fragments(), r.decoder.Skipped()
 	return r.failed
 }
 
 func (r *Reading) frame(f *pcapfile.Frame) {
+	r.count(f.Time)
+	r.follow(r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, r.Summary.Frames))
+}
+
+func (r *Reading) count(at time.Duration) {
 	s := &r.Summary
 	s.Frames++
-	if s.Frames == 1 || f.Time < s.First {
-		s.First = f.Time
+	if s.Frames == 1 || at < s.First {
+		s.First = at
 	}
-	if f.Time > s.Last {
-		s.Last = f.Time
+	if at > s.Last {
+		s.Last = at
 	}
-	switch r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, s.Frames) {
+}
+
+// follow lets what a frame held act on its connection.
+func (r *Reading) follow(kind frame.Kind) {
+	s := &r.Summary
+	switch kind {
 	case frame.TCP:
 		s.Segments++
 		step := r.tracker.Segment(&r.decoder.Segment)
@@ -119,6 +133,21 @@ func (r *Reading) frame(f *pcapfile.Frame) {
 		}
 		if r.Rungs > 0 && r.mayWant(step.Conn) {
 			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
+		}
+		if r.live != nil {
+			r.notice(&step)
+		}
+	case frame.Rest:
+		s.Rests++
+		step := r.tracker.Rest(&r.decoder.Segment)
+		if step.Conn == nil {
+			return
+		}
+		if r.Rungs > 0 && r.mayWant(step.Conn) {
+			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
+		}
+		if r.live != nil {
+			r.notice(&step)
 		}
 	case frame.ICMP:
 		s.ICMP++
@@ -173,10 +202,8 @@ func (w *Wanted) byOutcome(o outcome) bool {
 
 // over takes a connection that is over.
 func (r *Reading) over(c *tcpstate.Conn) {
-	ladder := r.ladders[c.Number]
-	delete(r.ladders, c.Number)
-	reused := r.reused[c.Number]
-	delete(r.reused, c.Number)
+	defer delete(r.ladders, c.Number)
+	defer delete(r.reused, c.Number)
 	if r.failed != nil || !r.mayWant(c) {
 		return
 	}
@@ -188,6 +215,15 @@ func (r *Reading) over(c *tcpstate.Conn) {
 	if r.Each == nil {
 		return
 	}
+	if r.live != nil {
+		r.leave(c, o)
+		return
+	}
+	r.failed = r.Each(r.report(c, o))
+}
+
+// report tells a connection's story as far as it went.
+func (r *Reading) report(c *tcpstate.Conn, o outcome) *Report {
 	report := reportOf(c)
 	if r.Brief {
 		report.Outcome, report.Finding = o.outcome, o.Finding
@@ -195,11 +231,11 @@ func (r *Reading) over(c *tcpstate.Conn) {
 		report.Verdict, report.Unjudged = judge(c)
 	}
 	report.Tunnel = r.decoder.Path(c.Path)
-	report.Reused = reused
-	if ladder != nil {
+	report.Reused = r.reused[c.Number]
+	if ladder := r.ladders[c.Number]; ladder != nil {
 		report.Ladder = ladder.all()
 	}
-	r.failed = r.Each(report)
+	return report
 }
 
 // signature is what the outcome of a connection without ICMP errors depends on,
@@ -222,13 +258,14 @@ type signature struct {
 func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
-		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
+		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1)+refusals(c), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
 		quiet: endedUnused(c), vanished: from.Unanswered >= 3, closedWindow: to.Window == 0 && to.ZeroWindows > 0}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
 	if rst := endingRST(c); rst != nil {
 		s.reset = rst.By == tcpstate.Responder
-		common = common && forged(c, rst) == ""
+		origin, _ := c.Origin(rst)
+		common = common && origin < tcpstate.OriginDoubtful
 	}
 	// Addresses count only where both ends are on one host.
 	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && (c.Detail == nil || c.Detail.ICMPCount == 0)

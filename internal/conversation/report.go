@@ -52,6 +52,8 @@ type Report struct {
 	ICMP    []ICMP    `json:"icmp,omitempty"`
 	Tunnel  []string  `json:"tunnel,omitempty"` // what the first packet was wrapped in, outermost first
 
+	Event      string `json:"event,omitempty"`      // of a live capture only: opened, asking, ended, silent, left
+	Again      bool   `json:"-"`                    // of an event before this one it was told
 	Reused     bool   `json:"reused,omitempty"`     // the same addresses and ports belonged to an earlier connection of the capture
 	GivenUp    bool   `json:"given_up,omitempty"`   // the reader had no room to follow it to its end
 	Unjudged   string `json:"unjudged,omitempty"`   // why there is no cause
@@ -151,6 +153,9 @@ type RST struct {
 	Strange   bool   `json:"other_distance,omitempty"` // its TTL is of another distance than the sender's packets: perhaps not made by it
 
 	Contradicted bool `json:"sender_went_on,omitempty"` // its sender sent new data afterwards: perhaps not made by it
+
+	Origin string   `json:"origin"`          // whether its sender made it: no-sign-of-another, perhaps-another, probably-another; unknown: nothing to compare with
+	Signs  []string `json:"signs,omitempty"` // what speaks for another
 }
 
 // ICMPToo is an ICMP error about the connection.

@@ -14,6 +14,7 @@ import (
 type Summary struct {
 	Frames   uint64
 	Segments uint64 // of them, TCP
+	Rests    uint64 // of them, IP fragments that go on with a segment
 	ICMP     uint64 // of them, ICMP errors about TCP
 	First    time.Duration
 	Last     time.Duration // of the frames, since 1970
@@ -23,12 +24,14 @@ type Summary struct {
 	Failed      uint64
 	GivenUp     uint64 // not followed to their end, for want of room
 	Dropped     uint64 // packets that the capturing system says it lost (pcapng)
+	Copies      uint64 // frames that were seen on another interface too, and count once
 	StrayICMP   uint64 // ICMP errors about connections that are not in the capture
 	Causes      map[cause.ID]uint64
 	Unjudged    uint64
 	Handshakes  map[string]uint64
 	Endings     map[string]uint64
 	Skipped     []frame.Skipped
+	Fragments   frame.Fragments
 	RTT         Histogram // SYN to SYN-ACK, where the SYN was sent once
 }
 

@@ -15,12 +15,13 @@ const (
 	None Kind = iota // nothing of TCP; counted in [Decoder.Skipped]
 	TCP              // a segment, in [Decoder.Segment]
 	ICMP             // an ICMP error about a segment, in [Decoder.ICMP]
+	Rest             // octets, perhaps the FIN, of a segment that came in IP fragments, in [Decoder.Segment]: no segment of its own
 )
 
 // Decoder takes frames apart, one after the other. It is not for several
 // goroutines at once.
 type Decoder struct {
-	Segment tcpstate.Segment   // of the last frame, when its kind is TCP
+	Segment tcpstate.Segment   // of the last frame, when its kind is TCP or Rest
 	ICMP    tcpstate.ICMPError // of the last frame, when its kind is ICMP
 
 	end        int // wire less the first octet's cap: cap(b) + end is what the wire had from b on
@@ -30,6 +31,11 @@ type Decoder struct {
 	paths      [][]string
 	numbers    map[path]uint16
 	skipped    map[why]uint64
+
+	datagrams map[fragmentKey]*datagram
+	waiting   []*datagram // in order of their first fragments
+	spare     []*datagram
+	fragments Fragments
 }
 
 // NewDecoder makes a decoder.
@@ -72,4 +78,18 @@ func (d *Decoder) Frame(link LinkType, b []byte, wire int, at time.Duration, num
 		return d.wifi(b[binary.LittleEndian.Uint16(b[2:]):])
 	}
 	return d.skip(whyLinkType | why(link))
+}
+
+// Bare takes a frame apart that begins with its IP header. The VLAN tags that
+// were taken from it stand beside it, outermost first; 0 is none.
+func (d *Decoder) Bare(tags []uint16, b []byte, wire int, at time.Duration, number uint64) Kind {
+	d.end = wire - cap(b)
+	d.Segment.Time, d.Segment.Frame = at, number
+	d.path.n = 0
+	for _, tag := range tags {
+		if tag != 0 && !d.path.push(layerVLAN|layer(tag&0xfff)) {
+			return d.skip(whyDepth)
+		}
+	}
+	return d.ip(b)
 }

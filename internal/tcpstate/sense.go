@@ -30,6 +30,7 @@ const (
 	SenseChallengeACK       // RFC 5961: asks the other end to prove itself
 	SenseRST                // see the RSTReason
 	SenseLate               // something for a connection that is no more
+	SenseRest               // the rest of a segment that IP brought in fragments
 )
 
 // RSTReason is why a RST came, as far as packets tell.
@@ -73,4 +74,6 @@ type Step struct {
 	RST    RSTReason
 	New    bool // the connection's first packet
 	Reused bool // it took the addresses and ports of an earlier connection
+	Opened bool // it completed the handshake
+	Ended  bool // it ended the connection: both directions are closed and acknowledged, or a RST
 }
