@@ -9,7 +9,9 @@ var table = map[string]room{
 	"internal/tcpstate": {layer: core, imports: `pure`},
 	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire pgregory.net/rapid`},
 
+	"internal/payload": {layer: core, imports: `pure`, tests: `std golang.org/x/net/dns/dnsmessage`},
 	"internal/sweep":   {layer: core, imports: `pure`},
+	"internal/parquet": {layer: part, imports: `std`, tests: `github.com/parquet-go/parquet-go`},
 	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
 
 	"internal/filter": {layer: core, imports: `pure`},
@@ -57,7 +59,7 @@ var table = map[string]room{
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
-			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
+			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep internal/payload`,
 		tests: `internal/host/netns internal/wire golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,
@@ -77,12 +79,13 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
 		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
-	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
-	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
-	"internal/cli/progress":   {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
-	"internal/cli/series":     {layer: part, imports: `std cause`},
-	"internal/cli/target":     {layer: part, imports: `std`},
-	"internal/cli/results":    {layer: part, imports: `std . evidence cause`},
+	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
+	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
+	"internal/cli/series":   {layer: part, imports: `std cause`},
+	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/results": {layer: part, imports: `std . evidence cause internal/parquet`,
+		tests: `github.com/parquet-go/parquet-go`},
 	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
@@ -90,8 +93,8 @@ var table = map[string]room{
 	"internal/cli": {layer: delivery,
 		imports: `std syscall . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
-			internal/listen internal/talk internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
-		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
+			internal/listen internal/payload internal/talk internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
+		tests: `internal/testcapture internal/host/netns golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},
