@@ -99,6 +99,3 @@ func Queue(rc syscall.RawConn) (all []*evidence.ICMP) {
 	})
 	return all
 }
-
-// ErrnoName is an errno's symbolic name.
-func ErrnoName(e syscall.Errno) evidence.Errno { return name(e) }

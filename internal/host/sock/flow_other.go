@@ -23,5 +23,5 @@ func SetUserTimeout(syscall.RawConn, time.Duration) error { return errors.ErrUns
 // Queue is empty: this system has no error queue.
 func Queue(syscall.RawConn) []*evidence.ICMP { return nil }
 
-// ErrnoName is an errno's symbolic name.
+// ErrnoName is the errno's name as evidence has it.
 func ErrnoName(e syscall.Errno) evidence.Errno { return evidence.Errno(sys.ErrnoName(e)) }
