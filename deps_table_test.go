@@ -7,10 +7,12 @@ var table = map[string]room{
 	"cause":             {layer: core, imports: `pure evidence`},
 	"internal/wire":     {layer: core, imports: `pure`},
 	"internal/tcpstate": {layer: core, imports: `pure`},
-	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire`},
+	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire pgregory.net/rapid`},
 
 	"internal/sweep":   {layer: core, imports: `pure`},
 	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
+
+	"internal/filter": {layer: core, imports: `pure`},
 
 	"internal/host/sys": {layer: kernel, imports: `std syscall unsafe golang.org/x/sys/unix`},
 
@@ -23,6 +25,8 @@ var table = map[string]room{
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,
 		tests:   `github.com/vishvananda/netlink internal/testmain`},
+	"internal/host/nft": {layer: adapter, imports: `std syscall internal/filter internal/host/sys`,
+		tests: `os/exec internal/testmain internal/host/netns`},
 	"internal/host/netns": {layer: adapter,
 		imports: `std syscall os/exec internal/host/sys
 			github.com/google/nftables github.com/google/nftables/expr
@@ -34,10 +38,14 @@ var table = map[string]room{
 	"internal/host/capture": {layer: adapter,
 		imports: `std syscall internal/host/sys golang.org/x/net/bpf`,
 		tests:   `internal/host/netns internal/wire`},
-	"internal/host/pcapfile": {layer: adapter, imports: `std`},
+	"internal/host/pcapfile": {layer: adapter, imports: `std github.com/klauspost/compress/zstd`},
 	"internal/host/reactor": {layer: adapter,
 		imports: `std syscall internal/sweep internal/host/sys`,
 		tests:   `internal/host/netns`},
+
+	"internal/host/bpf": {layer: adapter,
+		imports: `std syscall internal/host/sys github.com/cilium/ebpf github.com/cilium/ebpf/btf
+			github.com/cilium/ebpf/link github.com/cilium/ebpf/ringbuf github.com/cilium/ebpf/rlimit`},
 
 	"internal/host/tun": {layer: adapter, imports: `std syscall internal/host/sys`},
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
@@ -49,7 +57,7 @@ var table = map[string]room{
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
-			internal/host/netlink internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
+			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
 		tests: `internal/host/netns internal/wire golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,
@@ -72,8 +80,8 @@ var table = map[string]room{
 	"internal/cli/results":    {layer: part, imports: `std . evidence cause`},
 	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
-		imports: `std cause internal/conversation internal/cli/terminal`,
-		tests:   `internal/frame internal/testcapture`},
+		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
+		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
 		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep

@@ -31,6 +31,7 @@ type examination struct {
 	before    *netlink.Snapshot
 	schedule  *evidence.Schedule
 	linkSeen  bool
+	rules     *rules // nil: not looked at
 
 	*experiments // nil: none are made
 }
@@ -50,6 +51,7 @@ func (r *run) examine(rec *sock.Recorder, cfg *sock.Config) *examination {
 	if x.unseen("counters", err) {
 		x.before = before
 	}
+	x.seeRulesBefore()
 	return x
 }
 
@@ -170,6 +172,7 @@ func (x *examination) afterwards(err error) {
 	}
 	x.seeNeighbour()
 	x.seeLink()
+	x.seeRules()
 	var errno syscall.Errno
 	switch {
 	case errors.As(err, &errno):

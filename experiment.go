@@ -61,6 +61,7 @@ func (x *examination) experimentBeside(fd int) {
 		if x.mayProbe() {
 			x.seeCounters()
 			x.seeLink()
+			x.seeRules()
 			x.experiment(fd, &probe.Config{Patience: 100 * time.Millisecond, Limit: 400 * time.Millisecond})
 		}
 	case since > x.secondSYN() && !x.FullTimeout:

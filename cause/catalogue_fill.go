@@ -22,6 +22,9 @@ import (
 //	server       the name server's address, without port
 //	name         the name that was looked up; descriptors-exhausted: the limit's name
 //	errno        its symbolic name
+//	protocol     tcp or udp
+//	family, table, chain, handle
+//	             where a rule of nftables stands (nft(8))
 //	limit, used  a bound and how much of it is taken; their unit is the sentence's
 //	count        how many times
 //	elapsed      a duration with its unit: "3.1 s", "250 ms"
@@ -47,6 +50,11 @@ var knownBlanks = [...]blank{
 	{"server", "the name server"},
 	{"name", "the name"},
 	{"errno", ""},
+	{"protocol", ""},
+	{"family", ""},
+	{"table", ""},
+	{"chain", ""},
+	{"handle", ""},
 	{"limit", ""},
 	{"used", ""},
 	{"count", ""},

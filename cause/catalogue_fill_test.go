@@ -28,6 +28,11 @@ var sample = Blanks{
 	"count":       "2",
 	"elapsed":     "3.1 s",
 	"detail":      "in its own words",
+	"protocol":    "tcp",
+	"family":      "inet",
+	"table":       "filter",
+	"chain":       "output",
+	"handle":      "7",
 }
 
 func TestEveryBlankIsKnown(t *testing.T) {

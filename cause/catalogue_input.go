@@ -51,7 +51,8 @@ Told from its look-alikes: the filter drops the packet after IP has counted
 it and before TCP does, so that the counter InReceives rises and InDelivers
 does not. Anyone may read these, but they are the whole namespace's: where as
 many packets vanish as replies were awaited this is likely, where none does
-it is ruled out. Proof is the SYN-ACK seen on the wire (CAP_NET_RAW) with no
+it is ruled out. With CAP_NET_ADMIN the rule is named, and its own counter is
+proof. So is the SYN-ACK seen on the wire (CAP_NET_RAW) with no
 effect on the socket, or the kernel's drop reason NETFILTER_DROP (CAP_BPF
 with CAP_PERFMON).
 

@@ -97,7 +97,8 @@ By hand:
 		ID:          LocalFirewallDrop,
 		Group:       GroupLocal,
 		Title:       "this host's own packet filter drops the outgoing packets",
-		Explanation: "This host's own packet filter drops what is sent to {target}, so no packet reached the wire.",
+		Explanation: "This host's own packet filter drops what is sent to {target}[[ ({detail})]], so no packet reached the wire.",
+		Detail:      "how it is known: \"rule 7 of chain inet filter output: tcp dport 80 drop\"",
 		Remedy:      "As root, read the output rules with `nft list ruleset` (or `iptables-save`), and allow {target} in the rule that drops it.",
 		Errnos:      []evidence.Errno{"ETIMEDOUT", "EPERM"},
 		Culprit:     Local,
@@ -110,9 +111,12 @@ EPERM.
 Told from its look-alikes: each failed retransmission raises the kernel's
 counter TCPRetransFail, which anyone may read. The counter belongs to the
 whole network namespace, so that another connection's failure may be counted
-with it, and the first SYN is not in it. Which rule dropped the packet is
-known only to root. Drops by a cgroup egress program (policy-denied), by a
-full tracking table (conntrack-full) and by queueing raise the same counter.
+with it, and the first SYN is not in it. Drops by a cgroup egress program
+(policy-denied), by a full tracking table (conntrack-full) and by queueing
+raise the same counter. With CAP_NET_ADMIN the rules of nftables are read and
+asked what they would do with this packet: the rule that stops it is named
+with its handle, and if its own counter rose, that is proof. A rule with a
+selector that cannot be decided from here is named as a perhaps.
 
 By hand (tcpdump sees outgoing packets after the filter: if it shows the
 SYN, the output filter let it pass):
@@ -148,7 +152,7 @@ sender, and a local address settles it. A home-made reset shows by what is
 missing: no packet left by the interface, and this host's TCP counted no
 reset of its own (TcpOutRsts), for a filter's resets are not counted there.
 These counters belong to the whole network namespace. All this needs no
-privileges; which rule it was needs root.
+privileges; which rule it was needs CAP_NET_ADMIN, as for local-firewall-drop.
 
 By hand:
     nft list ruleset

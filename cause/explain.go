@@ -130,6 +130,9 @@ func (v *view) verdict(target string) Verdict {
 	if best.say != "" {
 		out.Explanation = fill(best.say, blanks)
 	}
+	if best.do != "" {
+		out.Remedy = fill(best.do, blanks)
+	}
 	out.Rule = string(best.rule.id)
 	return out
 }
@@ -164,7 +167,7 @@ func unexplained(out Verdict, v *view, target string) Verdict {
 func (v *view) blanks(target string, f *found) Blanks {
 	b := Blanks{
 		"target": target, "address": v.remote.Addr().String(), "port": strconv.Itoa(int(v.remote.Port())),
-		"errno": string(v.errno),
+		"errno": string(v.errno), "protocol": v.network[:min(3, len(v.network))],
 	}
 	if v.waited() > 0 {
 		b["elapsed"] = Duration(v.waited())

@@ -17,6 +17,7 @@ type reading struct {
 	culprit    Culprit
 	detail     string // fills {detail}
 	say        string // replaces the catalogue's explanation where it would not fit
+	do         string // replaces the catalogue's remedy where something better is known
 	blanks     Blanks // fills further blanks
 	last       bool   // stands behind other readings of the same confidence
 }

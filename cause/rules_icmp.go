@@ -169,6 +169,21 @@ func routingLoop(v *view) reading {
 // sender; a RST does where this host's TCP counted none sent, or where no
 // packet left.
 func localFirewallReject(v *view) reading {
+	r := rejectsHere(v)
+	if v.connected() {
+		return r // it was a later packet; the rules were asked about the first
+	}
+	if v.icmp == nil && v.filterOut.Clear() && (!v.toSelf() || v.filterIn.Clear()) {
+		return nothing
+	}
+	if v.icmp == nil && v.filterOut.Stops() != nil && v.filterOut.Stops().Verdict == ruleDrops {
+		return nothing
+	}
+	return r.named(v.filterOut, ruleRejects)
+}
+
+// rejectsHere is what can be told without the rules.
+func rejectsHere(v *view) reading {
 	if v.icmp != nil {
 		if !v.fromHere(v.icmp) || meaning(v.icmp) == "" {
 			return nothing

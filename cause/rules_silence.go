@@ -55,6 +55,21 @@ func conntrackFull(v *view) reading {
 }
 
 func localFirewallDrop(v *view) reading {
+	if v.filterOut.Clear() || v.filterOut.Stops() != nil && v.filterOut.Stops().Verdict == ruleRejects {
+		return nothing
+	}
+	r := dropsHere(v)
+	if !r.says() && v.silent() && counted(v.filterOut, ruleDrops) {
+		r = local(Likely, "")
+	}
+	if v.toSelf() && counted(v.filterIn, ruleDrops) {
+		return r.named(v.filterIn, ruleDrops) // the answer to an own address goes through the same filter
+	}
+	return r.named(v.filterOut, ruleDrops).maybe(v.filterOut)
+}
+
+// dropsHere is what can be told without the rules.
+func dropsHere(v *view) reading {
 	if v.datagram != nil && v.datagram.SendErrno == "EPERM" {
 		return local(Likely, "send(2) gave EPERM")
 	}
@@ -222,6 +237,18 @@ func localFirewallInput(v *view) reading {
 	if !v.silent() || !v.tcp() || v.neverLeft() || v.toSelf() {
 		return nothing
 	}
+	s := v.survey
+	if v.filterIn.Clear() {
+		return nothing
+	}
+	if counted(v.filterIn, ruleDrops) && (s == nil || !s.target.answered()) {
+		return local(Likely, "").named(v.filterIn, ruleDrops)
+	}
+	return delivers(v).named(v.filterIn, ruleDrops).maybe(v.filterIn)
+}
+
+// delivers is what this host's counters tell of the answers.
+func delivers(v *view) reading {
 	s := v.survey
 	if s == nil {
 		return local(Possible, "")

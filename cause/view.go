@@ -43,6 +43,8 @@ type view struct {
 	conntrack *evidence.Conntrack
 	security  *evidence.Security
 	schedule  *evidence.Schedule
+	filterOut *evidence.Filter // of this host, for the attempt's packet
+	filterIn  *evidence.Filter // and for the answer
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
 
@@ -113,6 +115,12 @@ func look(network string, a *evidence.Attempt) *view {
 				v.sysctls = make(map[string]string)
 			}
 			v.sysctls[f.Name] = f.Value
+		case *evidence.Filter:
+			if f.Packet == evidence.FilterIn {
+				v.filterIn = f
+			} else {
+				v.filterOut = f
+			}
 		case *evidence.Counters:
 			v.count(f)
 		}

@@ -53,6 +53,7 @@ const (
 	FromPrediction  Source = "prediction"  // computed from the kernel's rules, not seen
 	FromFeature     Source = "feature"     // what this host and user can observe
 	FromProbe       Source = "probe"       // an experiment's own socket
+	FromNftables    Source = "nftables"    // nfnetlink's list of rules, nft(8)
 )
 
 // Kind names the type of a fact. It stands in JSON as "kind".
@@ -240,6 +241,7 @@ var catalogue = []func() Fact{
 	func() Fact { return new(Lookup) },
 	func() Fact { return new(Candidates) },
 	func() Fact { return new(Probe) },
+	func() Fact { return new(Filter) },
 	func() Fact { return new(End) },
 	func() Fact { return new(Flow) },
 	func() Fact { return new(Alive) },

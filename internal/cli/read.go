@@ -19,7 +19,7 @@ import (
 	"github.com/dialscope/dialscope/internal/host/pcapfile"
 )
 
-const aboutRead = `Reads captured packets (pcap, pcapng, either also compressed by gzip; - is standard input) and tells the story of every TCP connection in them: who spoke to whom, how the handshake went, both ends' states, how it ended and who ended it, and the cause, with the ids that dialscope dial has. Several files are read as one capture, in the order in which they are named.
+const aboutRead = `Reads captured packets (pcap, pcapng, either also compressed by gzip or zstd; - is standard input) and tells the story of every TCP connection in them: who spoke to whom, how the handshake went, both ends' states, how it ended and who ended it, and the cause, with the ids that dialscope dial has. Several files are read as one capture, in the order in which they are named.
 
 A connection is told when it is over: 4 minutes of the capture's time after its end, or at the end of the last file, in the order of first packets. One that has begun before the capture is told as far as it goes. Nothing needs root.`
 

@@ -168,6 +168,8 @@ func (r *Report) ending(c *tcpstate.Conn) {
 		rst := RST{Frame: s.Frame, By: endNames[s.By], WithACK: s.WithACK, Data: s.Data, TTL: s.TTL,
 			Reason: s.Reason.String(), Effective: s.Effective,
 			Strange: c.Ends[s.By].OtherDistance(s.TTL), Contradicted: s.Contradicted}
+		origin, signs := c.Origin(s)
+		rst.Origin, rst.Signs = origin.String(), signs
 		if s.HasDist {
 			distance := s.Distance
 			rst.Distance = &distance

@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/dialscope/dialscope/internal/tcpstate"
 )
@@ -78,9 +79,14 @@ func meaning(s *tcpstate.Segment, step *tcpstate.Step, r *Rung) (text string, wa
 	case tcpstate.SenseChallengeACK:
 		return "challenge ACK: " + who + " doubts what came and tells where it stands (RFC 5961)", true
 	case tcpstate.SenseRST:
-		return reset(step, s.TTL, who, other), true
+		return reset(step, who, other), true
+	case tcpstate.SenseRest:
+		return "the rest of a segment that came in IP fragments: " + octets, false
 	case tcpstate.SenseLate:
-		if s.Len > 0 && resetBy(c, step.From) {
+		if resetBy(c, step.From) {
+			if s.Len == 0 {
+				octets = "an acknowledgement"
+			}
 			return who + " sends " + octets + " in spite of the RST in its name: perhaps it did not make that", true
 		}
 		return "late: the connection is no more", true
@@ -96,7 +102,7 @@ func data(s *tcpstate.Segment, octets string) string {
 }
 
 // reset says why a RST came, as far as packets tell.
-func reset(step *tcpstate.Step, ttl uint8, who, other string) string {
+func reset(step *tcpstate.Step, who, other string) string {
 	text := "RST: "
 	switch step.RST {
 	case tcpstate.RSTRefusal:
@@ -118,8 +124,10 @@ func reset(step *tcpstate.Step, ttl uint8, who, other string) string {
 	default:
 		text += who + " aborts the connection"
 	}
-	if step.Conn.Ends[step.From].OtherDistance(ttl) {
-		text += fmt.Sprintf("; its TTL %d is not that of the %s's other packets: perhaps a device between made it", ttl, who)
+	if d := step.Conn.Detail; d != nil && d.RSTCount == len(d.RSTs) {
+		if o, signs := step.Conn.Origin(&d.RSTs[len(d.RSTs)-1]); o >= tcpstate.OriginDoubtful {
+			text += "; perhaps a device between made it: " + strings.Join(signs, "; ")
+		}
 	}
 	return text
 }

@@ -97,7 +97,7 @@ func (r *Reading) End() error {
 	r.tracker.Flush()
 	s := &r.Summary
 	s.Connections, s.GivenUp, s.StrayICMP = r.tracker.Connections, r.tracker.Evicted, r.tracker.StrayICMP
-	s.Skipped = r.decoder.Skipped()
+	s.Fragments, s.Skipped = r.decoder.Fragments(), r.decoder.Skipped()
 	return r.failed
 }
 
@@ -118,6 +118,11 @@ func (r *Reading) frame(f *pcapfile.Frame) {
 			r.reused[step.Conn.Number] = true
 		}
 		if r.Rungs > 0 && r.mayWant(step.Conn) {
+			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
+		}
+	case frame.Rest:
+		s.Rests++
+		if step := r.tracker.Rest(&r.decoder.Segment); step.Conn != nil && r.Rungs > 0 && r.mayWant(step.Conn) {
 			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
 		}
 	case frame.ICMP:
@@ -222,13 +227,14 @@ type signature struct {
 func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
-		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
+		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1)+refusals(c), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
 		quiet: endedUnused(c), vanished: from.Unanswered >= 3, closedWindow: to.Window == 0 && to.ZeroWindows > 0}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
 	if rst := endingRST(c); rst != nil {
 		s.reset = rst.By == tcpstate.Responder
-		common = common && forged(c, rst) == ""
+		origin, _ := c.Origin(rst)
+		common = common && origin < tcpstate.OriginDoubtful
 	}
 	// Addresses count only where both ends are on one host.
 	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && (c.Detail == nil || c.Detail.ICMPCount == 0)

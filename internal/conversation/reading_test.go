@@ -56,6 +56,53 @@ var stories = []struct {
 	{"accepted, then reset", testcapture.AcceptedThenReset, cause.Reset, cause.AcceptedThenReset, cause.Likely},
 	{"accepted, then closed", testcapture.AcceptedThenClosed, cause.Closed, cause.AcceptedThenClosed, cause.Likely},
 	{"forged reset", testcapture.ForgedReset, cause.Reset, cause.PathFirewallReset, cause.Likely},
+	{"another distance alone may be a load balancer", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+90 < R. 11 ack 11 ttl 62`, cause.Reset, cause.PathFirewallReset, cause.Possible},
+	{"RSTs that begin at TTL 255 are the peer's", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 < R. 11 ack 11 ttl 248`, cause.Reset, cause.PeerReset, cause.Likely},
+	{"too early to be the peer's", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.501 < R. 11 ack 21`, cause.Reset, cause.PeerReset, cause.Possible},
+	{"a reset after the handshake, of another distance, and the server goes on", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.21 < R 1 ttl 62
+0.5 < P. 1:101 ack 1`, cause.Reset, cause.PathFirewallReset, cause.Likely},
+	{"forged in the client's name", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.401 > R 11 ttl 50
+0.5 > P. 11:21 ack 11`, cause.Reset, cause.PathFirewallReset, cause.Likely},
+	{"refused, and a listener answers the same SYN", `
+0 > S 0
+0.002 < R. 0 ack 1
+0.100 < S. 0 ack 1
+0.1001 > R 1`, cause.Refused, cause.PathFirewallReset, cause.Likely},
+	{"refused, asked again, and then a listener is there (as Windows asks)", `
+0 > S 0
+0.002 < R. 0 ack 1
+0.5 > S 0
+0.502 < S. 0 ack 1
+0.503 > . 1 ack 1`, cause.Open, cause.IsOpen, cause.Certain},
 	{"reset after data", `
 0 > S 0
 0.1 < S. 0 ack 1

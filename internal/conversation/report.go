@@ -151,6 +151,9 @@ type RST struct {
 	Strange   bool   `json:"other_distance,omitempty"` // its TTL is of another distance than the sender's packets: perhaps not made by it
 
 	Contradicted bool `json:"sender_went_on,omitempty"` // its sender sent new data afterwards: perhaps not made by it
+
+	Origin string   `json:"origin"`          // whether its sender made it: no-sign-of-another, perhaps-another, probably-another; unknown: nothing to compare with
+	Signs  []string `json:"signs,omitempty"` // what speaks for another
 }
 
 // ICMPToo is an ICMP error about the connection.

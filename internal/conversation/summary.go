@@ -14,6 +14,7 @@ import (
 type Summary struct {
 	Frames   uint64
 	Segments uint64 // of them, TCP
+	Rests    uint64 // of them, IP fragments that go on with a segment
 	ICMP     uint64 // of them, ICMP errors about TCP
 	First    time.Duration
 	Last     time.Duration // of the frames, since 1970
@@ -29,6 +30,7 @@ type Summary struct {
 	Handshakes  map[string]uint64
 	Endings     map[string]uint64
 	Skipped     []frame.Skipped
+	Fragments   frame.Fragments
 	RTT         Histogram // SYN to SYN-ACK, where the SYN was sent once
 }
 

@@ -29,6 +29,11 @@ func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		return judgeOther(c)
 	case tcpstate.Complete, tcpstate.Simultaneous:
 		if v := cause.Explain(evidenceOf(c)); v.Cause != cause.IsOpen {
+			if v.Cause == cause.AcceptedThenReset {
+				if other, is := judgeForged(c, endingRST(c), v.Finding); is {
+					return other, ""
+				}
+			}
 			return v, ""
 		} else if end, is := judgeEnd(c); is {
 			return end, ""
@@ -41,7 +46,16 @@ func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		}
 		return v, "the beginning is not in the capture"
 	}
-	return cause.Explain(evidenceOf(c)), ""
+	v = cause.Explain(evidenceOf(c))
+	if r := endingRST(c); r != nil && v.Cause == cause.PortClosed {
+		// A port may be forwarded to another host than the next one, so this
+		// weighs little; but it is said.
+		if o, signs := c.Origin(r); o >= tcpstate.OriginDoubtful {
+			v.Confidence = cause.Possible
+			v.Explanation += " The reset: " + strings.Join(signs, "; ") + "."
+		}
+	}
+	return v, ""
 }
 
 // evidenceOf writes what the packets show as the dial's own observations, so
@@ -66,7 +80,7 @@ func evidenceOf(c *tcpstate.Conn) *evidence.Dial {
 		add(0, &evidence.Call{Call: "setsockopt", Arg: fmt.Sprintf("%s=%d", name, ttl)})
 	}
 	add(0, &evidence.Connect{Remote: remote, Errno: "EINPROGRESS"})
-	info := &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: from.SYNs - min(max(c.Distinct, 1), from.SYNs)}
+	info := &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: from.SYNs - min(max(c.Distinct, 1)+refusals(c), from.SYNs)}
 	switch c.Handshake() {
 	case tcpstate.Complete, tcpstate.Simultaneous:
 		took = max(c.SYNACKAt-began, 0)
@@ -119,7 +133,7 @@ func endedUnused(c *tcpstate.Conn) bool {
 	if c.Ends[tcpstate.Initiator].Bytes > uint64(c.SYN.Data) || c.Ends[tcpstate.Responder].Bytes > 0 {
 		return false
 	}
-	return c.FirstEnd.Seen && c.FirstEnd.By == tcpstate.Responder && (!c.FirstEnd.RST || c.FirstEnd.At-c.SYNACKAt <= settled)
+	return c.FirstEnd.Seen && c.FirstEnd.At >= c.SYNACKAt && c.FirstEnd.By == tcpstate.Responder && (!c.FirstEnd.RST || c.FirstEnd.At-c.SYNACKAt <= settled)
 }
 
 func refusedAt(c *tcpstate.Conn) time.Duration {
@@ -153,6 +167,9 @@ func deciding(c *tcpstate.Conn) *evidence.Entry {
 
 // judgeUnacked: the SYN-ACK passed the capture, and no ACK of it did.
 func judgeUnacked(c *tcpstate.Conn) (v cause.Verdict, why string) {
+	if v, is := judgeRefusal(c); is {
+		return v, ""
+	}
 	if c.Detail != nil {
 		for i := range c.Detail.RSTs {
 			if c.Detail.RSTs[i].Reason == tcpstate.RSTAbandoned {
@@ -188,17 +205,19 @@ func judgeOther(c *tcpstate.Conn) (v cause.Verdict, why string) {
 func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	lived := cause.Blanks{"elapsed": cause.Duration(c.Last - c.First)}
-	if r := endingRST(c); r != nil && r.By == tcpstate.Responder && !from.SentFIN() {
-		if why := forged(c, r); why != "" {
-			v := reading(c, cause.Reset, "ECONNRESET", cause.PathFirewallReset, cause.Path, cause.Likely, nil)
-			v.Explanation += " " + strings.ToUpper(why[:1]) + why[1:] + "."
-			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerReset, Confidence: cause.Possible,
-				Culprit: cause.Culprit{Kind: cause.Destination, Address: to.AddrPort().Addr()}})
+	if r := endingRST(c); r != nil {
+		peerReset := cause.Finding{Cause: cause.PeerReset, Culprit: cause.Culprit{Kind: cause.Destination, Address: to.AddrPort().Addr()}}
+		if v, is := judgeForged(c, r, peerReset); is {
 			return v, true
 		}
-		v := reading(c, cause.Reset, "ECONNRESET", cause.PeerReset, cause.Destination, cause.Likely, lived)
-		v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PathFirewallReset, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Path}})
-		return v, true
+		if r.By == tcpstate.Responder && !from.SentFIN() {
+			v := reading(c, cause.Reset, "ECONNRESET", cause.PeerReset, cause.Destination, cause.Likely, lived)
+			if o, _ := c.Origin(r); o == tcpstate.OriginDoubtful {
+				v.Confidence = cause.Possible
+			}
+			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PathFirewallReset, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Path}})
+			return v, true
+		}
 	}
 	if c.FirstEnd.Seen {
 		if c.FirstEnd.By == tcpstate.Responder && !c.FirstEnd.RST {
@@ -220,15 +239,72 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 	return cause.Verdict{}, false
 }
 
-// forged says what tells that a RST was not made by the end in whose name it came.
-func forged(c *tcpstate.Conn, r *tcpstate.RSTSeen) string {
-	switch by := &c.Ends[r.By]; {
-	case r.Contradicted:
-		return "the peer went on sending data after the reset"
-	case by.OtherDistance(r.TTL):
-		return fmt.Sprintf("the reset has TTL %d, the peer's other packets have %d", r.TTL, by.TTL()[0])
+// judgeForged says that a RST was made by a device between the ends, where that
+// is likely, or where at least its distance is another; otherwise is the second
+// reading.
+func judgeForged(c *tcpstate.Conn, r *tcpstate.RSTSeen, otherwise cause.Finding) (v cause.Verdict, is bool) {
+	if r == nil {
+		return v, false
 	}
-	return ""
+	origin, signs := c.Origin(r)
+	sure := cause.Likely
+	switch {
+	case origin == tcpstate.OriginElsewhere:
+	case origin == tcpstate.OriginDoubtful && r.By == tcpstate.Responder && c.Ends[r.By].OtherDistance(r.TTL):
+		sure = cause.Possible
+	default:
+		return v, false
+	}
+	v = reading(c, cause.Reset, "ECONNRESET", cause.PathFirewallReset, cause.Path, sure, nil)
+	what := "The reset"
+	if r.By == tcpstate.Initiator {
+		what = "The reset in the initiator's name"
+	}
+	v.Explanation += fmt.Sprintf(" %s: %s.", what, strings.Join(signs, "; "))
+	if sure == cause.Possible {
+		v.Explanation += " A load balancer or NAT that answers in the peer's place looks the same."
+	}
+	otherwise.Confidence = cause.Possible
+	v.Alternatives = append(v.Alternatives, otherwise)
+	return v, true
+}
+
+// judgeRefusal: a listener answered the very SYN that a RST had refused.
+func judgeRefusal(c *tcpstate.Conn) (v cause.Verdict, is bool) {
+	if c.Detail == nil {
+		return v, false
+	}
+	for i := range c.Detail.RSTs {
+		r := &c.Detail.RSTs[i]
+		if r.Reason != tcpstate.RSTRefusal || !c.HasSYNACK || c.SYNACKAt < r.Time || c.LastSYN > r.Time {
+			continue
+		}
+		v = reading(c, cause.Refused, "ECONNREFUSED", cause.PathFirewallReset, cause.Path, cause.Likely, nil)
+		v.Explanation += fmt.Sprintf(" A SYN,ACK answered the same SYN %s after the reset: something listens there.", short(c.SYNACKAt-r.Time))
+		v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PortClosed, Confidence: cause.Possible,
+			Culprit: cause.Culprit{Kind: cause.Destination, Address: c.Ends[tcpstate.Responder].AddrPort().Addr()}})
+		return v, true
+	}
+	return v, false
+}
+
+// refusals is how many SYNs were refused before one was accepted. Linux gives up
+// at the first; Windows asks thrice.
+func refusals(c *tcpstate.Conn) (n uint32) {
+	if c.Detail == nil || !c.HasSYNACK {
+		return 0
+	}
+	for i := range c.Detail.RSTs {
+		if overtaken(c, &c.Detail.RSTs[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// overtaken says that a RST refused a SYN, and that the SYN was accepted later.
+func overtaken(c *tcpstate.Conn, r *tcpstate.RSTSeen) bool {
+	return r.Reason == tcpstate.RSTRefusal && c.HasSYNACK && r.Time <= c.SYNACKAt
 }
 
 // endingRST is the first RST that ended the connection.
@@ -237,7 +313,7 @@ func endingRST(c *tcpstate.Conn) *tcpstate.RSTSeen {
 		return nil
 	}
 	for i := range c.Detail.RSTs {
-		if r := &c.Detail.RSTs[i]; r.Effective && r.Reason != tcpstate.RSTUnacceptable {
+		if r := &c.Detail.RSTs[i]; r.Effective && r.Reason != tcpstate.RSTUnacceptable && !overtaken(c, r) {
 			return r
 		}
 	}

@@ -15,12 +15,13 @@ const (
 	None Kind = iota // nothing of TCP; counted in [Decoder.Skipped]
 	TCP              // a segment, in [Decoder.Segment]
 	ICMP             // an ICMP error about a segment, in [Decoder.ICMP]
+	Rest             // octets, perhaps the FIN, of a segment that came in IP fragments, in [Decoder.Segment]: no segment of its own
 )
 
 // Decoder takes frames apart, one after the other. It is not for several
 // goroutines at once.
 type Decoder struct {
-	Segment tcpstate.Segment   // of the last frame, when its kind is TCP
+	Segment tcpstate.Segment   // of the last frame, when its kind is TCP or Rest
 	ICMP    tcpstate.ICMPError // of the last frame, when its kind is ICMP
 
 	end        int // wire less the first octet's cap: cap(b) + end is what the wire had from b on
@@ -30,6 +31,11 @@ type Decoder struct {
 	paths      [][]string
 	numbers    map[path]uint16
 	skipped    map[why]uint64
+
+	datagrams map[fragmentKey]*datagram
+	waiting   []*datagram // in order of their first fragments
+	spare     []*datagram
+	fragments Fragments
 }
 
 // NewDecoder makes a decoder.

@@ -64,14 +64,15 @@ func (d *Decoder) ip4(b []byte) Kind {
 	if total < header {
 		return d.skip(whyLength)
 	}
-	if binary.BigEndian.Uint16(b[6:])&0x1fff != 0 {
-		return d.skip(whyLater)
-	}
 	in := inner{
 		src: tcpstate.Addr4(b[12:]), dst: tcpstate.Addr4(b[16:]),
 		length: total - header, id: binary.BigEndian.Uint16(b[4:]), ttl: b[8], version: 4,
 	}
-	return d.transport(&in, b[9], b[header:min(len(b), total)])
+	rest := b[header:min(len(b), total)]
+	if word := binary.BigEndian.Uint16(b[6:]); word&0x3fff != 0 { // more fragments, or an offset
+		return d.fragment(&in, b[9], uint32(in.id), int(word&0x1fff)*8, word&0x2000 != 0, rest)
+	}
+	return d.transport(&in, b[9], rest)
 }
 
 // ip6 reads RFC 8200 §3 and §4.
@@ -98,8 +99,13 @@ func (d *Decoder) ip6(b []byte) Kind {
 			}
 		case protoFragment:
 			size = 8
-			if len(b) >= 4 && binary.BigEndian.Uint16(b[2:])&^7 != 0 {
-				return d.skip(whyLater)
+			if len(b) < size {
+				return d.skip(whyCut)
+			}
+			// With neither offset nor more to come it is atomic (RFC 6946).
+			if word := binary.BigEndian.Uint16(b[2:]); word&^6 != 0 {
+				in.length = max(in.length-size, 0)
+				return d.fragment(&in, b[0], binary.BigEndian.Uint32(b[4:]), int(word&^7), word&1 != 0, b[size:])
 			}
 		case protoAH: // RFC 4302 §2.2: in words of 4 octets, less 2
 			if len(b) >= 2 {

@@ -27,6 +27,10 @@ const (
 	whyUDP
 	whyICMP
 	whyQuoted
+	whyFragment
+	whyFragmentCopy
+	whyFragmentMany
+	whyOverlap
 )
 
 // A few numbers are met so often that they have a name.
@@ -68,7 +72,7 @@ func (w why) String() string {
 	case whyLength:
 		return "header with an impossible length"
 	case whyLater:
-		return "later IP fragment (its TCP header is in the first one)"
+		return "IP fragment whose first one, with the ports, is not in the capture"
 	case whyDepth:
 		return "more than 12 tunnels or tags within each other"
 	case whyWiFi:
@@ -81,6 +85,14 @@ func (w why) String() string {
 		return "ICMP, not an error about TCP"
 	case whyQuoted:
 		return "ICMP error that quotes too little"
+	case whyFragment:
+		return "IP fragment with an impossible length"
+	case whyFragmentCopy:
+		return "IP fragment that was there before"
+	case whyFragmentMany:
+		return "IP fragment of a packet in more than 128 of them"
+	case whyOverlap:
+		return "IP fragment that overlaps another (receivers discard the packet: RFC 5722)"
 	}
 	return "not understood"
 }
@@ -89,7 +101,7 @@ func (w why) String() string {
 // is not TCP, and nothing of TCP was missed in it.
 func (w why) plain() bool {
 	switch w &^ 0xffff {
-	case whyUDP, whyICMP, whyProtocol:
+	case whyUDP, whyICMP, whyProtocol, whyFragmentCopy:
 		return true
 	case whyEtherType:
 		return etherNames[uint16(w)] != "" && uint16(w) != 0x88e5

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dialscope/dialscope/cause"
@@ -91,6 +92,9 @@ func (s *Scenario) Judge(l Level, v cause.Verdict, took time.Duration) Judgement
 	}
 	if expect.AtMost != "" && rank(v.Confidence) < rank(expect.AtMost) {
 		differ("the evidence is worth no more than %s, not %s", expect.AtMost, v.Confidence)
+	}
+	if !strings.Contains(v.Explanation+" "+v.Remedy, expect.Says) {
+		differ("neither explanation nor remedy says %q: %s %s", expect.Says, v.Explanation, v.Remedy)
 	}
 	if expect.Within > 0 && took > expect.Within {
 		differ("the answer took %v, more than %v", took.Round(time.Millisecond), expect.Within)

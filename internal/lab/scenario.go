@@ -231,6 +231,8 @@ type Expect struct {
 	AtMost  cause.Confidence `yaml:"at_most"`
 	// Within bounds the time to the answer.
 	Within time.Duration `yaml:"within"`
+	// Says is what stands in the explanation or in the remedy.
+	Says string `yaml:"says"`
 
 	Unprivileged *Expect `yaml:"unprivileged"`
 }

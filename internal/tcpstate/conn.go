@@ -25,6 +25,8 @@ type End struct {
 	Inferred bool // the state rests on a segment whose arrival was not confirmed
 	TTLs     [4]uint8
 	nTTL     uint8
+	idRun    uint8  // IPv4 identifications in a row that counted on
+	id       uint16 // the last one that was not 0
 
 	hasSeq, hasAck, hasISN, hasFIN bool
 	finAcked                       bool
@@ -32,6 +34,10 @@ type End struct {
 	Window                         uint16
 
 	isn, next, ack, fin uint32
+	turn                uint32        // the shortest time that it took to answer, in microseconds
+	turns               uint8         // how often that was measured
+	again               bool          // what it sent last was sent before: an answer tells no time (Karn)
+	nextAt              time.Duration // when the octet before next was sent first
 
 	Packets     uint32
 	SYNs        uint32 // SYNs without ACK
@@ -133,7 +139,16 @@ type RSTSeen struct {
 	Distance  int64 // its sequence number less the last acknowledgement of the other side
 	HasDist   bool
 
-	Contradicted bool // its sender went on sending new data
+	ID      uint16        // IPv4 identification
+	Strayed bool          // it is far from the sender's others, which count on
+	Beyond  bool          // its sequence number is beyond everything that its sender sent
+	Early   time.Duration // after the segment that it acknowledges; meaningful if Turns > 0
+	Turn    time.Duration // the least that the sender's answers took before
+	Turns   uint8         // how many of those were measured
+	HostTTL uint8         // of another connection's SYN-ACK from its sender's address; 0: none is known
+
+	Contradicted bool          // its sender went on: new data, or an ACK of what came after it
+	After        time.Duration // how long after it
 }
 
 // Detail is what only some connections have; the lists are bounded.

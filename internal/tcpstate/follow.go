@@ -15,6 +15,7 @@ func (t *Tracker) follow(c *Conn, s *Segment, side int, step *Step) {
 		return
 	}
 	me.seeTTL(s.TTL)
+	me.seeID(s.ID)
 	switch s.Flags & (SYN | ACK) {
 	case SYN:
 		t.syn(c, s, side, step)
@@ -27,10 +28,24 @@ func (t *Tracker) follow(c *Conn, s *Segment, side int, step *Step) {
 	if s.Flags&(FIN|SYN) == FIN { // with a SYN it closes nothing
 		c.finish(s, side, step)
 	}
-	if c.finsSeen() && me.finAcked && peer.finAcked {
-		c.closed = true
-	}
+	c.closed = c.closed || c.finsSeen() && me.finAcked && peer.finAcked
 	me.heard(peer)
+}
+
+// rest follows what later fragments brought of a segment.
+func (c *Conn) rest(s *Segment, side int, step *Step) {
+	me := &c.Ends[side]
+	me.Bytes += uint64(s.Len)
+	end := s.Seq + s.Len
+	if s.Flags&FIN != 0 {
+		end++
+	}
+	if !me.hasSeq || before(me.next, end) {
+		me.next, me.hasSeq = end, true
+	}
+	if s.Flags&FIN != 0 {
+		c.finish(s, side, step)
+	}
 }
 
 // heard notes that the other end was answered.
@@ -102,8 +117,10 @@ func (e *End) open(s *Segment) {
 		e.isn, e.hasISN = s.Seq, true
 	}
 	if next := s.Seq + 1 + s.Len; !e.hasSeq || before(e.next, next) {
-		e.next, e.hasSeq = next, true
+		e.sent(next, s.Time)
+		return
 	}
+	e.again = true
 }
 
 func (s State) orClosed() State {
@@ -142,6 +159,10 @@ func (t *Tracker) synack(c *Conn, s *Segment, side int, step *Step) {
 			me.Scale, peer.Scale = min(c.SYNACK.Scale, 14), min(c.SYN.Scale, 14)
 		}
 	}
+	if side == Responder && me.SYNACKs == 1 {
+		me.answered(peer, s.Time)
+		t.hosts.see(me.Addr, s.TTL)
+	}
 	me.open(s)
 	me.ack, me.hasAck = s.Ack, true
 	if !peer.hasISN && peer.Packets == 0 {
@@ -175,9 +196,12 @@ func (c *Conn) plain(s *Segment, side int, step *Step) {
 	}
 	switch {
 	case !me.hasSeq:
-		me.isn, me.next, me.hasSeq = s.Seq, end, true
+		me.isn = s.Seq
+		me.sent(end, s.Time)
 	case before(me.next, end):
-		me.next = end
+		me.sent(end, s.Time)
+	case end != s.Seq:
+		me.again = true
 	}
 	if me.isn != s.Seq && !me.hasISN && before(s.Seq, me.isn) {
 		me.isn = s.Seq // an earlier one, out of order
@@ -196,9 +220,7 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 	me, peer := &c.Ends[side], &c.Ends[1-side]
 	switch {
 	case c.settled >= 0:
-		if s.Len > 0 {
-			c.contradict(s, side)
-		}
+		c.contradict(s, side)
 		return SenseLate
 	case s.Flags&FIN != 0:
 		return SenseOther // finish says which
@@ -246,6 +268,9 @@ func (c *Conn) acknowledge(s *Segment, side int, step *Step) {
 		}
 	}
 	if !me.hasAck || before(me.ack, s.Ack) {
+		if s.Ack == peer.next && peer.hasSeq {
+			me.answered(peer, s.Time)
+		}
 		me.ack, me.hasAck = s.Ack, true
 	}
 	if peer.hasISN && !before(s.Ack, peer.isn+1) {

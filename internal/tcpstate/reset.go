@@ -1,5 +1,7 @@
 package tcpstate
 
+import "time"
+
 // reset judges a RST and lets it act.
 func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 	me, peer := &c.Ends[side], &c.Ends[1-side]
@@ -8,6 +10,14 @@ func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 		seen.Distance, seen.HasDist = int64(int32(s.Seq-peer.ack)), true
 	}
 	seen.Reason = c.judge(s, side)
+	seen.ID, seen.Strayed = s.ID, me.strayed(s.ID)
+	seen.Beyond = me.hasSeq && before(me.next, s.Seq)
+	if seen.WithACK && peer.hasSeq && s.Ack == peer.next && (!me.hasAck || me.ack != s.Ack) && !peer.again {
+		seen.Early, seen.Turn, seen.Turns = s.Time-peer.nextAt, time.Duration(me.turn)*time.Microsecond, me.turns
+	}
+	if seen.Reason == RSTRefusal {
+		seen.HostTTL = t.hosts.ttl(me.Addr)
+	}
 	seen.Effective = seen.Reason.Ends()
 	step.Sense, step.RST = SenseRST, seen.Reason
 
@@ -100,45 +110,6 @@ func (c *Conn) judge(s *Segment, side int) RSTReason {
 
 // lastingAnswer says that the responder went on as if the connection stood.
 func (c *Conn) lastingAnswer() bool { return c.Ends[Responder].Bytes > 0 }
-
-// hops estimates how many routers a packet passed: systems begin at 64, 128 or
-// 255 (RFC 1700; Linux and BSD, Windows, network devices).
-func hops(ttl uint8) int {
-	switch {
-	case ttl <= 64:
-		return 64 - int(ttl)
-	case ttl <= 128:
-		return 128 - int(ttl)
-	}
-	return 255 - int(ttl)
-}
-
-// OtherDistance says that a TTL tells of another distance than every packet of
-// the end, RSTs left out. One hop more or less is what a change of route makes.
-func (e *End) OtherDistance(ttl uint8) bool {
-	if e.nTTL == 0 || int(e.nTTL) == len(e.TTLs) {
-		return false
-	}
-	for _, seen := range e.TTL() {
-		if d := hops(seen) - hops(ttl); d >= -1 && d <= 1 {
-			return false
-		}
-	}
-	return true
-}
-
-// contradict notes that an end sends new data after a RST in its name: then
-// somebody else may have made the RST.
-func (c *Conn) contradict(s *Segment, side int) {
-	if c.Detail == nil {
-		return
-	}
-	for i := range c.Detail.RSTs {
-		if r := &c.Detail.RSTs[i]; r.By == int8(side) && r.Effective && !before(s.Seq, r.Seq) {
-			r.Contradicted = true
-		}
-	}
-}
 
 // goesOn takes back that a RST ended the connection, when its sender only
 // rejected an answer that did not fit and asks again.

@@ -55,6 +55,8 @@ func scriptFrom(t testing.TB, lines string, clientISN, serverISN uint32) []Segme
 				s.Window = uint16(n)
 			case "ttl":
 				s.TTL = uint8(n)
+			case "id":
+				s.ID = uint16(n)
 			case "sport":
 				s.SrcPort = uint16(n)
 			case "wscale":

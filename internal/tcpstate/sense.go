@@ -30,6 +30,7 @@ const (
 	SenseChallengeACK       // RFC 5961: asks the other end to prove itself
 	SenseRST                // see the RSTReason
 	SenseLate               // something for a connection that is no more
+	SenseRest               // the rest of a segment that IP brought in fragments
 )
 
 // RSTReason is why a RST came, as far as packets tell.

@@ -31,6 +31,7 @@ type Tracker struct {
 	nascent queue         // connections without an answer
 	hand    uint32        // where the search for one to give up goes on
 	details []*Detail
+	hosts   hosts
 }
 
 // NewTracker makes a tracker. The seed makes its table's order unforeseeable;
@@ -72,6 +73,26 @@ func (t *Tracker) Segment(s *Segment) Step {
 	step := Step{Conn: c, From: side, New: fresh, Reused: reused}
 	was := c.closed
 	t.follow(c, s, side, &step)
+	if c.closed && !was {
+		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
+	}
+	return step
+}
+
+// Rest follows octets, perhaps with the FIN, of a segment whose beginning was
+// followed before: IP brought it in fragments. The step has no connection where
+// there is none any more.
+func (t *Tracker) Rest(s *Segment) Step {
+	key, swapped := flowOf(s.Src, s.Dst, s.SrcPort, s.DstPort)
+	n, sl := t.table.find(&key, key.hash(t.table.seed))
+	if sl == nil {
+		return Step{}
+	}
+	c := &sl.conn
+	step := Step{Conn: c, From: from(sl, swapped), Sense: SenseRest}
+	c.Last = max(c.Last, s.Time)
+	was := c.closed
+	c.rest(s, step.From, &step)
 	if c.closed && !was {
 		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
 	}

@@ -42,6 +42,10 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 			add(e.At, "%s", momentWords(f))
 		case *evidence.Datagram:
 			add(e.At, "%s", datagramWords(f))
+		case *evidence.Filter:
+			if r := f.Stops(); r != nil {
+				add(e.At, "%s", ruleWords(f, r))
+			}
 		case *evidence.Expired:
 			add(e.At, "%s%s", expiredWords(f), furtherWords(a, e.At))
 		case *evidence.Cancelled:
@@ -212,4 +216,17 @@ func datagramWords(f *evidence.Datagram) string {
 		return fmt.Sprintf("%s: %d bytes came back after %s", sent, f.Received, Duration(f.Waited))
 	}
 	return sent + ": nothing came back in " + Duration(f.Waited)
+}
+
+// ruleWords says what a rule of this host's own filter does.
+func ruleWords(f *evidence.Filter, r *evidence.FilterRule) string {
+	what := "the packet"
+	if f.Packet == evidence.FilterIn {
+		what = "the answer"
+	}
+	does := map[string]string{"drop": "drops", "reject": "rejects", "queue": "hands to a program"}[r.Verdict]
+	if r.Handle == 0 {
+		return fmt.Sprintf("by its rules this host %s %s: policy of %s %s %s", does, what, r.Family, r.Table, r.Chain)
+	}
+	return fmt.Sprintf("by its rules this host %s %s: %s %s %s handle %d: %s", does, what, r.Family, r.Table, r.Chain, r.Handle, r.Text)
 }

@@ -60,11 +60,11 @@ func Details(s terminal.Style, r *conversation.Report) string {
 		if !e.Effective {
 			text += ", ignored"
 		}
-		if e.Strange {
-			text += fmt.Sprintf("; TTL %d is of another distance than the %s's other packets", e.TTL, e.By)
-		}
-		if e.Contradicted {
-			text += fmt.Sprintf("; the %s sent new data after it", e.By)
+		switch {
+		case len(e.Signs) > 0:
+			text += "; " + made[e.Origin] + strings.Join(e.Signs, "; ")
+		case e.Origin == "unknown":
+			text += fmt.Sprintf("; TTL %d, with nothing to compare it with", e.TTL)
 		}
 		d.add("RST", text)
 	}
@@ -82,6 +82,14 @@ func Details(s terminal.Style, r *conversation.Report) string {
 		d.add("note", "given up for want of room: its later packets count as another connection")
 	}
 	return d.b.String()
+}
+
+// made is what the signs of a RST's origin amount to.
+var made = map[string]string{
+	"unknown":            "the signs are weak: ",
+	"no-sign-of-another": "the signs are weak: ",
+	"perhaps-another":    "perhaps another device made it: ",
+	"probably-another":   "probably another device made it: ",
 }
 
 func proposal(o *conversation.Options) string {

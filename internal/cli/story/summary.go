@@ -10,6 +10,7 @@ import (
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
 	"github.com/dialscope/dialscope/internal/conversation"
+	"github.com/dialscope/dialscope/internal/frame"
 )
 
 // Summary sums up a reading: causes, handshake times, and what was not
@@ -46,6 +47,7 @@ func Summary(s terminal.Style, sum *conversation.Summary, title func(cause.ID) s
 			line("  %8d  %s%s", skip.Frames, mark, skip.What)
 		}
 	}
+	fragments(line, &b, &sum.Fragments)
 	if sum.GivenUp > 0 {
 		b.WriteByte('\n')
 		line("%s not followed to the end for want of room; what came of them later counts as others.", count(sum.GivenUp, "connection was", "connections were"))
@@ -59,6 +61,29 @@ func Summary(s terminal.Style, sum *conversation.Summary, title func(cause.ID) s
 		line("%s about connections that are not in the capture.", count(sum.StrayICMP, "ICMP error"))
 	}
 	return b.String()
+}
+
+// fragments says what became of IP packets that came in fragments.
+func fragments(line func(string, ...any), b *strings.Builder, f *frame.Fragments) {
+	if f.Packets == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	line("%s in fragments: %d whole, %d of which fragments are missing%s.", count(f.Packets, "IP packet came", "IP packets came"), f.Whole, f.Missing,
+		headless(f))
+	if f.Overlapping > 0 {
+		line("%s fragments that overlap, which only attacks and broken devices send: receivers discard them (RFC 5722).", count(f.Overlapping, "of them has", "of them have"))
+	}
+	if f.TinyHeaders > 0 {
+		line("%s its TCP header spread over fragments, as is done to pass filters (RFC 1858).", count(f.TinyHeaders, "of them has", "of them have"))
+	}
+}
+
+func headless(f *frame.Fragments) string {
+	if f.Headless == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of these the first one, with the ports)", f.Headless)
 }
 
 func wantedOf(sum *conversation.Summary) string {

@@ -2,8 +2,6 @@ package pcapfile
 
 import (
 	"bytes"
-	"compress/flate"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,7 +21,7 @@ type Frame struct {
 // Info is what a file says of itself, as far as it was read.
 type Info struct {
 	Format     string // "pcap", "pcapng"
-	Compressed string // "gzip", or empty
+	Compressed string // "gzip", "zstd", or empty
 	BigEndian  bool
 	SnapLength uint32 // the largest announced; 0: no limit was announced
 	Sections   int    // of pcapng
@@ -53,12 +51,15 @@ const maxRecord = 1 << 20
 // Reader reads one capture file.
 type Reader struct {
 	in     *window
+	outer  *window // what a compressed file is read through
 	info   Info
 	order  binary.ByteOrder
 	big    bool
 	number uint64
 	next   func(*Frame) error
 	failed error
+
+	compression *compression // nil: none
 
 	// pcap
 	link uint16
@@ -69,43 +70,38 @@ type Reader struct {
 }
 
 // Open reads the beginning of a file. The error is a *[Foreign] where the file
-// is no capture, a *[Broken] where it ends within its header.
+// is no capture, a *[Broken] where it ends within its header or is compressed
+// and damaged there.
 func Open(in io.Reader) (*Reader, error) {
-	return open(in, "")
+	r := &Reader{in: newWindow(in)}
+	if magic, err := r.in.peek(4); err == nil {
+		if c := compressed(magic); c != nil {
+			return c.decompress(r.in)
+		}
+	}
+	return r, r.begin()
 }
 
-func open(in io.Reader, compressed string) (*Reader, error) {
-	r := &Reader{in: newWindow(in)}
-	r.info.Compressed = compressed
+// begin tells the format by the first octets and reads its header.
+func (r *Reader) begin() error {
 	magic, err := r.in.peek(4)
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			if len(magic) == 0 {
-				return nil, &Foreign{"the file is empty"}
-			}
-			return nil, &Foreign{fmt.Sprintf("the file has only %d octets: no capture", len(magic))}
-		}
-		return nil, err
-	}
 	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		if compressed != "" {
-			return nil, &Foreign{"compressed twice: decompress it once with gzip -d"}
-		}
-		z, err := gzip.NewReader(r.in)
-		if err != nil {
-			return nil, &Broken{0, "the gzip header is broken: " + err.Error()}
-		}
-		return open(z, "gzip")
+	case err != nil && !errors.Is(err, io.EOF):
+		return err
+	case len(magic) == 0 && r.compression != nil:
+		return &Foreign{"nothing is compressed in the file"}
+	case len(magic) == 0:
+		return &Foreign{"the file is empty"}
+	case err != nil:
+		return &Foreign{fmt.Sprintf("the file has only %d octets: no capture", len(magic))}
+	case compressed(magic) != nil:
+		return &Foreign{"compressed twice: decompress it once"}
 	case bytes.HasPrefix(magic, []byte{0x0a, 0x0d, 0x0d, 0x0a}):
 		r.info.Format = "pcapng"
 		r.next = r.nextBlock
-		return r, r.firstSection()
+		return r.firstSection()
 	}
-	if err := r.pcapHeader(magic); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r.pcapHeader(magic)
 }
 
 // foreignMagics are files that are met in the place of captures.
@@ -113,7 +109,6 @@ var foreignMagics = []struct {
 	magic []byte
 	text  string
 }{
-	{[]byte{0x28, 0xb5, 0x2f, 0xfd}, "compressed by zstd, which is not read here: zstd -dc FILE | dialscope read -"},
 	{[]byte{0xfd, '7', 'z', 'X'}, "compressed by xz, which is not read here: xz -dc FILE | dialscope read -"},
 	{[]byte("BZh"), "compressed by bzip2, which is not read here: bzip2 -dc FILE | dialscope read -"},
 	{[]byte{0x04, 0x22, 0x4d, 0x18}, "compressed by lz4, which is not read here: lz4 -dc FILE | dialscope read -"},
@@ -131,7 +126,7 @@ func foreign(magic []byte) error {
 			return &Foreign{f.text}
 		}
 	}
-	return &Foreign{fmt.Sprintf("no capture file: it begins with % x, and not as pcap, pcapng or gzip do", magic)}
+	return &Foreign{fmt.Sprintf("no capture file: it begins with % x, and not as pcap, pcapng, gzip or zstd do", magic)}
 }
 
 // Info is what was learned of the file so far.
@@ -158,12 +153,13 @@ func (r *Reader) Next(f *Frame) error {
 
 // cut words an error of reading within something that had begun.
 func (r *Reader) cut(err error, within string) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		return &Broken{r.in.offset(), "the file ends within " + within}
-	}
-	var damage flate.CorruptInputError
-	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &damage) {
-		return &Broken{r.in.offset(), "the compressed file is damaged: " + err.Error()}
+	case r.compression != nil:
+		return r.compression.damage(r.outer, r.in.offset(), err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &Broken{r.in.offset(), "the file ends within " + within}
 	}
 	return err
 }

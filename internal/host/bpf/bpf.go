@@ -1,0 +1,33 @@
+package bpf
+
+import "net/netip"
+
+// Options say what a session hears. The zero value hears every TCP and UDP
+// event of every network namespace of the machine.
+type Options struct {
+	// Kinds are the kinds of event to listen for; nil is StateChange to
+	// ErrorReport. ConnectFailed and SocketFailed look at every system call of
+	// the machine, which costs each of them well under a microsecond.
+	Kinds []Kind
+
+	// Own keeps to sockets and packets that go to or come from a place that
+	// [Session.Follow] was told. Of the filters below only Network applies too.
+	Own bool
+
+	// Tasks keeps to the processes that [Session.FollowTask] was told, and the
+	// descendants that they have from then on.
+	Tasks bool
+
+	Network uint32     // inode of a network namespace, see [ThisNetwork]; 0: all
+	Cgroup  uint64     // inode of a directory in the cgroup2 hierarchy: sockets made in it; 0: all
+	Port    uint16     // at either end; 0: all
+	Host    netip.Addr // at either end; zero: all
+	Buffer  int        // of the ring, bytes, rounded up to a power of two; 0: 256 KiB, some 1100 events
+}
+
+// Source is one tracepoint, and whether it is heard.
+type Source struct {
+	Name  string // "skb:kfree_skb"
+	Kinds []Kind
+	Err   error // why it is not heard; nil when it is
+}

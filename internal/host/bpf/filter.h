@@ -1,0 +1,185 @@
+// Which events are wanted, whose they are, and the maps that know it.
+#pragma once
+#include "record.h"
+
+// What is wanted: set before loading, so that the verifier removes the rest.
+const volatile u32 own_only;   // only what goes to or comes from a place in targets
+const volatile u32 want_netns; // 0: any
+const volatile u64 want_cgroup;
+const volatile u32 want_tasks; // only the processes in tasks
+const volatile u32 want_port;
+const volatile u32 has_want_addr;
+const volatile u64 want_addr[2];
+const volatile u32 make_cookie;    // give each socket its cookie: not in a raw tracepoint
+const volatile u32 drop_has_socket;  // kfree_skb's fourth argument, since Linux 6.11
+const volatile u32 reset_has_reason; // tcp_send_reset's third argument, since Linux 6.10
+
+struct {
+	MAP_UINT(type, MAP_RINGBUF);
+	MAP_UINT(max_entries, 1 << 18);
+} ring SEC(".maps");
+
+struct {
+	MAP_UINT(type, MAP_PERCPU_ARRAY);
+	MAP_UINT(max_entries, 1);
+	MAP_TYPE(key, u32);
+	MAP_TYPE(value, u64);
+} lost SEC(".maps");
+
+// targets are the remote places whose packets are wanted without a socket.
+struct target {
+	u32 netns;
+	u16 port, pad;
+	u8 addr[16];
+};
+struct {
+	MAP_UINT(type, MAP_LRU_HASH);
+	MAP_UINT(max_entries, 4096);
+	MAP_TYPE(key, struct target);
+	MAP_TYPE(value, u32);
+} targets SEC(".maps");
+
+// tasks are the processes that are followed, by thread group.
+struct {
+	MAP_UINT(type, MAP_HASH);
+	MAP_UINT(max_entries, 16384);
+	MAP_TYPE(key, u32);
+	MAP_TYPE(value, u32);
+} tasks SEC(".maps");
+
+// owners are who connected or listened, by cookie: most later events of a
+// socket happen while some other task runs.
+struct owner {
+	u32 pid, uid;
+	u8 comm[16];
+};
+struct {
+	MAP_UINT(type, MAP_LRU_HASH);
+	MAP_UINT(max_entries, 16384);
+	MAP_TYPE(key, u64);
+	MAP_TYPE(value, struct owner);
+} owners SEC(".maps");
+
+// listeners own the connections that they accept, by network and local port.
+struct listener {
+	u32 netns;
+	u32 port;
+};
+struct {
+	MAP_UINT(type, MAP_LRU_HASH);
+	MAP_UINT(max_entries, 1024);
+	MAP_TYPE(key, struct listener);
+	MAP_TYPE(value, struct owner);
+} listeners SEC(".maps");
+
+// calls are connect(2) and socket(2) that have been entered, by thread.
+struct call {
+	u32 nr;
+	s32 fd; // socket: the family
+	u16 family, port, type, protocol;
+	u8 addr[16];
+};
+struct {
+	MAP_UINT(type, MAP_LRU_HASH);
+	MAP_UINT(max_entries, 4096);
+	MAP_TYPE(key, u64);
+	MAP_TYPE(value, struct call);
+} calls SEC(".maps");
+
+INLINE int same(const u8 *a)
+{
+	const u64 *w = (const u64 *)a;
+	return w[0] == want_addr[0] && w[1] == want_addr[1];
+}
+
+SHARED int is_target(u32 netns, const u8 *addr, u16 port)
+{
+	struct target t = {.netns = netns, .port = port};
+	__builtin_memcpy(t.addr, addr, 16);
+	return map_lookup(&targets, &t) != 0;
+}
+
+INLINE void from_owner(struct event *e, struct owner *o)
+{
+	e->pid = o->pid;
+	e->uid = o->uid;
+	__builtin_memcpy(e->comm, o->comm, 16);
+}
+
+INLINE void from_current(struct event *e)
+{
+	e->pid = current_pid_tgid() >> 32;
+	e->uid = current_uid_gid();
+	current_comm(e->comm, 16);
+}
+
+SHARED int find_owner(struct event *e)
+{
+	if (own_only)
+		return 0;
+	struct owner *o = e->cookie ? map_lookup(&owners, &e->cookie) : 0;
+	if (!o && (e->flags & HAS_SOCKET)) {
+		struct listener l = {.netns = e->netns, .port = e->lport};
+		o = map_lookup(&listeners, &l);
+	}
+	if (o)
+		from_owner(e, o);
+	return 0;
+}
+
+// wanted says whether an event passes the filters.
+SHARED int wanted(struct event *e)
+{
+	if (want_netns && e->netns != want_netns)
+		return 0;
+	int known = 0; // one of its ends is a target
+	if (own_only || want_tasks || want_cgroup) {
+		if ((e->flags & HAS_SOCKET) && is_target(e->netns, e->raddr, e->rport))
+			known = 1;
+		else if (e->flags & HAS_PACKET)
+			known = is_target(e->netns, e->saddr, e->sport) || is_target(e->netns, e->daddr, e->dport);
+	}
+	if (own_only)
+		return known;
+	if (want_port && e->lport != want_port && e->rport != want_port && e->sport != want_port && e->dport != want_port)
+		return 0;
+	if (has_want_addr && !same(e->laddr) && !same(e->raddr) && !same(e->saddr) && !same(e->daddr))
+		return 0;
+	// A packet that met no socket cannot say whose it is: its far end must be
+	// one that somebody wanted has connected to.
+	int anonymous = !(e->flags & HAS_SOCKET);
+	if (want_cgroup && e->cgroup != want_cgroup && !(anonymous && known))
+		return 0;
+	if (want_tasks && !(e->pid && map_lookup(&tasks, &e->pid)) && !(anonymous && known))
+		return 0;
+	return 1;
+}
+
+SHARED int send(struct event *e)
+{
+	struct event *r = ring_reserve(&ring, sizeof *r, 0);
+	if (!r) {
+		u32 zero = 0;
+		u64 *n = map_lookup(&lost, &zero);
+		if (n)
+			++*n;
+		return 0;
+	}
+	__builtin_memcpy(r, e, sizeof *r);
+	ring_submit(r, 0);
+	return 0;
+}
+
+INLINE void begin(struct event *e, enum kind kind)
+{
+	__builtin_memset(e, 0, sizeof *e);
+	e->time = ktime_ns();
+	e->kind = kind;
+}
+
+INLINE void finish(struct event *e)
+{
+	find_owner(e);
+	if (wanted(e))
+		send(e);
+}

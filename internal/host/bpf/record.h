@@ -1,0 +1,191 @@
+// The record of an event, and how it is filled from a socket and from a packet.
+#pragma once
+#include "kernel.h"
+
+enum kind {
+	STATE = 1,
+	DROP,
+	RETRANSMIT,
+	RESET_SENT,
+	RESET_RECEIVED,
+	ERROR_REPORT,
+	CONNECT_FAILED,
+	SOCKET_FAILED,
+	FORKED,
+	EXECUTED,
+	EXITED,
+};
+
+enum flag {
+	HAS_SOCKET = 1, // local and remote are a socket's
+	HAS_PACKET = 2, // src and dst are a packet's
+	ARRIVED = 4,    // the packet came in through an interface
+	QUOTED = 8,     // src and dst stand in the packet that an ICMP error quotes
+};
+
+struct event {
+	u64 time; // CLOCK_MONOTONIC, ns
+	u64 cookie;
+	u64 location;
+	u64 cgroup;
+	u64 acked, received; // bytes
+	u8 laddr[16], raddr[16], saddr[16], daddr[16]; // IPv4 is mapped: RFC 4291 §2.5.5.2
+	u8 comm[16];
+	u32 netns;
+	u32 pid, uid;
+	u32 reason;
+	s32 err;
+	u32 ifindex;
+	u32 seq, ack;
+	u32 srtt; // µs
+	u32 retrans;
+	u16 length;
+	u16 lport, rport, sport, dport; // host order
+	u8 kind, protocol, flags;
+	u8 oldstate, newstate;
+	u8 tcpflags, ttl;
+	u8 icmptype, icmpcode;
+	u8 pad[5];
+};
+
+INLINE void map4(u8 *to, u32 addr)
+{
+	((u32 *)to)[0] = 0;
+	((u32 *)to)[1] = 0;
+	((u32 *)to)[2] = htonl(0xffff);
+	((u32 *)to)[3] = addr;
+}
+
+// from_sock fills in what a socket says. One that is still a request or already
+// in TIME_WAIT has only the common part (request_sock, inet_timewait_sock).
+SHARED int from_sock(struct event *e, struct sock *sk)
+{
+	u16 family = READ(sk, __sk_common.skc_family);
+	u8 state = READ(sk, __sk_common.skc_state);
+	if (family == AF_INET) {
+		map4(e->laddr, READ(sk, __sk_common.skc_rcv_saddr));
+		map4(e->raddr, READ(sk, __sk_common.skc_daddr));
+	} else if (family == AF_INET6) {
+		COPY(e->laddr, sk, __sk_common.skc_v6_rcv_saddr);
+		COPY(e->raddr, sk, __sk_common.skc_v6_daddr);
+	} else {
+		return 0;
+	}
+	e->lport = READ(sk, __sk_common.skc_num);
+	e->rport = htons(READ(sk, __sk_common.skc_dport));
+	e->cookie = READ(sk, __sk_common.skc_cookie.counter);
+	struct net *net = READ(sk, __sk_common.skc_net.net);
+	e->netns = READ(net, ns.inum);
+	e->flags |= HAS_SOCKET;
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV) {
+		e->protocol = IPPROTO_TCP;
+		return 1;
+	}
+	u16 protocol = READ(sk, sk_protocol);
+	e->protocol = protocol < 256 ? protocol : 0; // IPPROTO_MPTCP's own sockets send nothing
+	// In CLOSE the number is given back already (inet_put_port).
+	struct inet_sock *inet = (struct inet_sock *)sk;
+	e->lport = htons(READ(inet, inet_sport));
+	struct cgroup *group = READ(sk, sk_cgrp_data.cgroup);
+	if (group) {
+		struct kernfs_node *kn = READ(group, kn);
+		e->cgroup = READ(kn, id);
+	}
+	return 1;
+}
+
+SHARED int from_tcp(struct event *e, struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	e->srtt = READ(tp, srtt_us) >> 3;
+	e->retrans = READ(tp, total_retrans);
+	e->acked = READ(tp, bytes_acked);
+	e->received = READ(tp, bytes_received);
+	return 0;
+}
+
+// from_ip reads addresses and ports of the packet at p; its transport header's
+// place, 0 where there is none that can be read.
+INLINE u8 *from_ip(struct event *e, u8 *p, u8 *protocol)
+{
+	u8 h[40] = {};
+	u32 step;
+	if (read_kernel(h, 20, p))
+		return 0;
+	switch (h[0] >> 4) {
+	case 4:
+		*protocol = h[9];
+		map4(e->saddr, *(u32 *)&h[12]);
+		map4(e->daddr, *(u32 *)&h[16]);
+		e->ttl = h[8];
+		e->length = htons(*(u16 *)&h[2]);
+		if (htons(*(u16 *)&h[6]) & 0x1fff)
+			return 0; // not the first fragment
+		step = (h[0] & 15) * 4;
+		break;
+	case 6:
+		if (read_kernel(h, 40, p))
+			return 0;
+		*protocol = h[6];
+		__builtin_memcpy(e->saddr, h + 8, 16);
+		__builtin_memcpy(e->daddr, h + 24, 16);
+		e->ttl = h[7];
+		e->length = htons(*(u16 *)&h[4]) + 40;
+		step = 40;
+		break;
+	default:
+		return 0;
+	}
+	e->flags |= HAS_PACKET;
+	return p + step;
+}
+
+INLINE void from_ports(struct event *e, u8 *p)
+{
+	u16 port[2] = {};
+	read_kernel(port, sizeof port, p);
+	e->sport = htons(port[0]);
+	e->dport = htons(port[1]);
+}
+
+SHARED int from_packet(struct event *e, struct sk_buff *skb)
+{
+	u16 at = READ(skb, network_header);
+	u8 *head = READ(skb, head);
+	u8 protocol = 0;
+	if (at == 0xffff || !head)
+		return 0;
+	u8 *p = from_ip(e, head + at, &protocol);
+	e->protocol = protocol;
+	if (!p)
+		return 0;
+	if (protocol == IPPROTO_TCP) {
+		u8 h[14] = {};
+		from_ports(e, p);
+		if (read_kernel(h, sizeof h, p))
+			return 0;
+		e->seq = htonl(*(u32 *)&h[4]);
+		e->ack = htonl(*(u32 *)&h[8]);
+		e->tcpflags = h[13];
+	} else if (protocol == IPPROTO_UDP) {
+		from_ports(e, p);
+	} else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+		u8 h[2] = {};
+		read_kernel(h, sizeof h, p);
+		e->icmptype = h[0];
+		e->icmpcode = h[1];
+		int error = protocol == IPPROTO_ICMP ? h[0] == 3 || h[0] == 11 || h[0] == 12 : h[0] >= 1 && h[0] <= 4;
+		if (!error)
+			return 0;
+		u8 ttl = e->ttl;
+		u16 length = e->length;
+		p = from_ip(e, p + 8, &protocol);
+		e->ttl = ttl;
+		e->length = length;
+		if (!p || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP))
+			return 0;
+		e->flags |= QUOTED;
+		from_ports(e, p);
+	}
+	return 0;
+}
