@@ -10,6 +10,7 @@ var table = map[string]room{
 	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire pgregory.net/rapid`},
 
 	"internal/sweep":   {layer: core, imports: `pure`},
+	"internal/watch":   {layer: core, imports: `pure evidence cause internal/sockets`},
 	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
 
 	"internal/filter": {layer: core, imports: `pure`},
@@ -72,12 +73,15 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
 		tests:   `internal/testcapture`},
 
-	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
-	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
-	"internal/cli/progress":   {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
-	"internal/cli/series":     {layer: part, imports: `std cause`},
-	"internal/cli/target":     {layer: part, imports: `std`},
-	"internal/cli/results":    {layer: part, imports: `std . evidence cause`},
+	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
+	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
+	"internal/cli/series":   {layer: part, imports: `std cause`},
+	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/results":  {layer: part, imports: `std . evidence cause`},
+	"internal/watch/feed": {layer: useCase,
+		imports: `std syscall evidence internal/watch internal/sockets internal/host/bpf internal/host/netlink internal/host/socktable internal/host/sys`},
+	"internal/cli/watchview":  {layer: part, imports: `std cause internal/watch internal/cli/terminal`},
 	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
@@ -85,8 +89,9 @@ var table = map[string]room{
 	"internal/cli": {layer: delivery,
 		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
-			internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
-		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
+			internal/sockets internal/host/socktable internal/cli/socketlist
+			internal/watch internal/watch/feed internal/cli/watchview syscall os/exec github.com/spf13/cobra github.com/spf13/pflag`,
+		tests: `internal/host/bpf internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},

@@ -2,10 +2,10 @@
 // handshake went, how it ended, and why, judged by package cause.
 //
 // It is pure: sources write events, in the order of their times, into a
-// [Tracker]; stories come out. Package [source] has the sources, a command
+// [Tracker]; stories come out. Package [feed] has the sources, a command
 // shows the stories.
 //
-// [source]: https://pkg.go.dev/github.com/dialscope/dialscope/internal/watch/source
+// [feed]: https://pkg.go.dev/github.com/dialscope/dialscope/internal/watch/feed
 package watch
 
 import (
@@ -49,9 +49,11 @@ type Event struct {
 	Errno    evidence.Errno
 
 	// Flow is what TCP knew at that moment.
-	Flow     Flow
-	HasFlow  bool
-	Attempts bool // Gone: the handshake was never completed
+	Flow    Flow
+	HasFlow bool
+	Attempt bool // Gone: the handshake was never completed
+	In      bool // Stands, Gone: the peer opened the connection
+	Looked  bool // At is when it was looked at, and not when it happened
 
 	Reason string // Dropped, ResetSent: the kernel's name
 	Where  string // Dropped: the kernel's function

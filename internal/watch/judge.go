@@ -42,6 +42,25 @@ func Judge(s *Story) (v cause.Verdict, why string) {
 	return v, ""
 }
 
+// plain is the verdict of a connection that ended in order, without its words.
+func (s *Story) plain() (v cause.Verdict, is bool) {
+	if s.Errno != "" || s.RSTIn || s.RSTOut || s.Vanished || s.Sync || s.Call != "" || s.Opened.IsZero() || len(s.Facts) > 0 || s.Local == s.Remote {
+		return v, false
+	}
+	v.Alternatives = []cause.Finding{}
+	switch s.First {
+	case "here":
+		v.Outcome = cause.Open
+		v.Finding = cause.Finding{Cause: cause.IsOpen, Culprit: cause.Culprit{Kind: cause.Nobody}, Confidence: cause.Certain}
+	case "peer":
+		v.Outcome = cause.Closed
+		v.Finding = cause.Finding{Cause: cause.PeerClosed, Culprit: cause.Culprit{Kind: cause.Destination, Address: s.Remote.Addr()}, Confidence: cause.Certain}
+	default:
+		return v, false
+	}
+	return v, true
+}
+
 // judgeOpening keeps the verdict of a handshake for which SYNs had to be sent
 // again.
 func (t *Tracker) judgeOpening(s *Story) {
@@ -145,7 +164,6 @@ func (s *Story) ending() *evidence.Dial {
 	if s.before == sockets.FINWait2 && s.RSTIn {
 		errno = "" // all that this end had to send was acknowledged, and its process had gone
 	}
-	state := "CLOSE"
 	switch s.First {
 	case "peer":
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByRead, EOF: true})
@@ -153,14 +171,12 @@ func (s *Story) ending() *evidence.Dial {
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByShutdown})
 	}
 	switch {
-	case errno == "EPIPE":
-		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByWrite, Errno: errno})
-	case errno != "":
+	case errno != "" && errno != "EPIPE": // EPIPE: the peer's RST after its FIN; that its process wrote was not seen
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByRead, Errno: errno})
 	default:
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByClose})
 	}
-	log.Add(lived, FromKernel, &evidence.Flow{State: state, Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
+	log.Add(lived, FromKernel, &evidence.Flow{State: "CLOSE", Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
 	log = append(log, s.Facts...)
 	return &evidence.Dial{Target: s.Remote.String(), Network: s.network(), Took: lived, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: lived, Log: log}}}
 }

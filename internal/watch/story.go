@@ -36,6 +36,7 @@ type Story struct {
 	RSTIn, RSTOut bool
 	RSTReason     string
 	First         string // who closed first: "here", "peer"; empty: nobody yet, or not seen
+	Looked        bool   // its times are those of looks at a table
 	Vanished      bool   // the socket was gone between two looks: how it ended was not seen
 
 	Drops []Drop // the different ones; 8 at most
@@ -107,7 +108,7 @@ func (s *Story) drop(e *Event) {
 
 // Handshake is how long it took, from the first SYN to its completion.
 func (s *Story) Handshake() (time.Duration, bool) {
-	if !s.Seen || s.In || s.Opened.IsZero() {
+	if !s.Seen || s.In || s.Looked || s.Opened.IsZero() {
 		return 0, false
 	}
 	return s.Opened.Sub(s.Began), true

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dialscope/dialscope/cause"
@@ -41,24 +42,33 @@ type Tracker struct {
 	Look  func(*Story)                   // fills Story.Facts and a missing process before a failure is judged; nil: nothing is looked up
 	Owner func(e *Event) (Process, bool) // whose a socket is, where the event does not say; nil: nobody is asked
 
+	// Brief leaves the words out of the verdicts of connections that ended in
+	// order, which cost more than all the rest.
+	Brief bool
+
 	Summary Summary
 
 	stories map[uint64]*Story
 	ended   []*Story // closed, and waiting for their errno, oldest first
 	free    []*Story
 	number  uint64
-	sample  []uint64 // cookies in the order of beginnings, for what has to give way
+	sample  []uint64     // cookies in the order of beginnings, for what has to give way
+	failed  [8192]uint64 // cookies of the last attempts that failed, in turn: their connect(2) may still have to return
+	nextOut int
 }
 
 // Summary counts what a tracker saw.
 type Summary struct {
-	Events, Begun, Accepted, Opened, Failed, Ended uint64
-	Resent, Drops, Refusals                        uint64
-	GivenUp                                        uint64 // stories that were left for want of room
-	Causes                                         map[cause.ID]uint64
-	Unjudged                                       uint64
-	Reasons                                        map[string]uint64 // of drops
-	Handshake                                      Times
+	Events  uint64
+	Stories uint64 // without those that stood before
+
+	Begun, Accepted, Opened, Failed, Ended uint64
+	Resent, Drops, Refusals                uint64
+	GivenUp                                uint64 // stories that were left for want of room
+	Causes                                 map[cause.ID]uint64
+	Unjudged                               uint64
+	Reasons                                map[string]uint64 // of drops
+	Handshake                              Times
 }
 
 // Standing are the stories under way, in no order.
@@ -163,9 +173,12 @@ func (t *Tracker) begin(e *Event, seen bool) *Story {
 		s = new(Story)
 	}
 	t.number++
+	if e.Kind != Stands {
+		t.Summary.Stories++
+	}
 	s.Number, s.Cookie, s.Network, s.UDP, s.Process = t.number, e.Cookie, e.Network, e.UDP, e.Process
 	s.Local, s.Remote, s.State, s.Began, s.Seen = e.Local, e.Remote, e.New, e.At, seen
-	s.In = false
+	s.In, s.Looked = e.In, e.Looked
 	s.take(e)
 	if s.Process.PID == 0 && t.Owner != nil {
 		if p, known := t.Owner(e); known {
@@ -251,13 +264,8 @@ func (t *Tracker) changed(e *Event) {
 	s.take(e)
 	s.step(e, "")
 	s.State = e.New
-	if before == sockets.Established || before == sockets.SYNReceived {
-		switch e.New {
-		case sockets.FINWait1:
-			s.First = "here"
-		case sockets.CloseWait:
-			s.First = "peer"
-		}
+	if s.First == "" {
+		s.First = firstBy(before, e.New)
 	}
 	switch e.New {
 	case sockets.SYNSent:
@@ -278,6 +286,20 @@ func (t *Tracker) changed(e *Event) {
 	default:
 		t.tell(s, StateIsNew, e)
 	}
+}
+
+// firstBy says who closed first, as far as one change of state tells: the other
+// states on the way may have been missed (RFC 9293 §3.3.2).
+func firstBy(before, now sockets.State) string {
+	for _, state := range [...]sockets.State{before, now} {
+		switch state {
+		case sockets.FINWait1, sockets.FINWait2, sockets.Closing:
+			return "here"
+		case sockets.CloseWait, sockets.LastACK:
+			return "peer"
+		}
+	}
+	return ""
 }
 
 // finish ends a story: at once where its errno is known, else when it had time
@@ -307,10 +329,21 @@ func (t *Tracker) flush(s *Story) {
 
 func (t *Tracker) judge(s *Story, e *Event) {
 	s.pending = false
+	if s.before == sockets.SYNSent && s.Cookie != 0 {
+		t.failed[t.nextOut%len(t.failed)] = s.Cookie
+		t.nextOut++
+	}
+	if s.before != sockets.FINWait2 {
+		s.Errno = s.errnoOf()
+	}
 	if t.Look != nil && (s.Sync || s.Call != "" || s.before == sockets.SYNSent) {
 		t.Look(s)
 	}
-	s.Verdict, s.Unjudged = Judge(s)
+	if v, plain := s.plain(); plain && t.Brief {
+		s.Verdict = v
+	} else {
+		s.Verdict, s.Unjudged = Judge(s)
+	}
 	if s.Verdict.Cause == "" {
 		t.Summary.Unjudged++
 	} else {
@@ -341,6 +374,9 @@ func (t *Tracker) count(id cause.ID) {
 
 func (t *Tracker) connectFailed(e *Event) {
 	s := t.find(e)
+	if s == nil && e.Cookie != 0 && slices.Contains(t.failed[:], e.Cookie) {
+		return // a blocking call's word on what is told already
+	}
 	if s == nil {
 		s = t.begin(e, true)
 		t.Summary.Begun++
@@ -371,7 +407,7 @@ func (t *Tracker) gone(e *Event) {
 	}
 	s.take(e)
 	s.before, s.Vanished = s.State, true
-	if e.New == sockets.SYNSent || e.Attempts {
+	if e.New == sockets.SYNSent || e.Attempt {
 		s.before = sockets.SYNSent
 	}
 	s.step(e, "")
