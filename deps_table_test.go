@@ -9,7 +9,9 @@ var table = map[string]room{
 	"internal/tcpstate": {layer: core, imports: `pure`},
 	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire pgregory.net/rapid`},
 
+	"internal/payload": {layer: core, imports: `pure`, tests: `std golang.org/x/net/dns/dnsmessage`},
 	"internal/sweep":   {layer: core, imports: `pure`},
+	"internal/parquet": {layer: part, imports: `std`, tests: `github.com/parquet-go/parquet-go`},
 	"internal/watch":   {layer: core, imports: `pure evidence cause internal/sockets`},
 	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
 
@@ -58,7 +60,7 @@ var table = map[string]room{
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
-			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
+			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep internal/payload`,
 		tests: `internal/host/netns internal/wire golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,
@@ -69,16 +71,21 @@ var table = map[string]room{
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
 
+	"internal/listen": {layer: useCase,
+		imports: `std syscall evidence cause internal/host/netlink internal/host/procfs internal/host/sock internal/host/sys`,
+		tests:   `internal/host/netns internal/testmain`},
+
 	"internal/conversation": {layer: useCase,
-		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
-		tests:   `internal/testcapture`},
+		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
+		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
 	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
 	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
 	"internal/cli/target":   {layer: part, imports: `std`},
-	"internal/cli/results":  {layer: part, imports: `std . evidence cause`},
+	"internal/cli/results": {layer: part, imports: `std . evidence cause internal/parquet`,
+		tests: `github.com/parquet-go/parquet-go`},
 	"internal/watch/feed": {layer: useCase,
 		imports: `std syscall evidence internal/watch internal/sockets internal/host/bpf internal/host/netlink internal/host/socktable internal/host/sys`},
 	"internal/cli/watchview":  {layer: part, imports: `std cause internal/watch internal/cli/terminal`},
@@ -87,11 +94,11 @@ var table = map[string]room{
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
 		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
-		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
-			internal/sockets internal/host/socktable internal/cli/socketlist
-			internal/watch internal/watch/feed internal/cli/watchview syscall os/exec github.com/spf13/cobra github.com/spf13/pflag`,
-		tests: `internal/host/bpf internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
+		imports: `std syscall . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
+			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
+			internal/listen internal/payload internal/sockets internal/host/socktable internal/cli/socketlist
+			internal/watch internal/watch/feed internal/cli/watchview os/exec github.com/spf13/cobra github.com/spf13/pflag`,
+		tests: `internal/host/bpf internal/testcapture internal/host/netns golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},

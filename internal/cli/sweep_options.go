@@ -33,6 +33,7 @@ type sweepOptions struct {
 	hostRate float64
 	netRate  float64
 	threads  uint32
+	engine   engine
 	fresh    bool
 
 	json    bool
@@ -69,7 +70,7 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 
 	flags.StringVarP(&o.ports, "ports", "p", "", "`PORTS` to connect to: 22,80,8000-8100,https; - is all but 0")
 	note("ports", "22,80,8000-8100,https")
-	number(&o.top, 1, uint32(sweep.MostTopPorts), "top-ports", "20", fmt.Sprintf("the `N` ports that services are most often met on, 1 to %d", sweep.MostTopPorts))
+	number(&o.top, 1, uint32(sweep.MostTopPorts), "top-ports", "20", fmt.Sprintf("the first `N` of %d ports that servers usually listen on", sweep.MostTopPorts))
 	flags.StringArrayVarP(&o.files, "file", "f", nil, "read targets from `FILE`, one a line, of any length; - is standard input; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "never touch `ADDRESSES`: an address, a prefix or a range; may be repeated, or hold commas")
 	flags.StringArrayVar(&o.excludes, "exclude-file", nil, "never touch what `FILE` lists, one a line; may be repeated")
@@ -87,12 +88,13 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 	flags.Float64Var(&o.hostRate, "host-rate", 0, "attempts a second to one address, `N`")
 	flags.Float64Var(&o.netRate, "net-rate", 0, "attempts a second to one /24 (IPv6: /64), `N`")
 	number(&o.threads, 0, mostThreads, "threads", "2", "threads, `N`; 0: one a processor")
+	value(&o.engine, "engine", "", "auto", "how to wait: auto (the fastest here), `epoll` or io_uring; the results are the same")
 	flags.BoolVar(&o.fresh, "new-sockets", false, "a new socket for each attempt, also where this kernel takes one again")
 
 	flags.BoolVar(&o.json, "json", false, "NDJSON on standard output, one result a line; the summary on standard error")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no summary")
 	value(&o.only, "only", "", "open", "tell `OUTCOMES` only, separated by commas: open, refused, timeout, unreachable, denied, ... (default open; with --json all)")
-	flags.StringArrayVarP(&o.out, "out", "o", nil, "write results to `FILE` too, by its ending .ndjson, .csv, .xml or .txt (open ones, HOST:PORT a line); may be repeated")
+	flags.StringArrayVarP(&o.out, "out", "o", nil, "write results to `FILE` too, by its ending .ndjson, .csv, .parquet, .xml or .txt (open ones, HOST:PORT a line); may be repeated")
 	flags.StringVar(&o.xml, "xml", "", "write `FILE` as nmap's -oX does; -oX FILE is the same")
 	flags.BoolVar(&o.force, "force", false, "write over files that exist")
 	flags.BoolVar(&o.banner, "banner", false, "read what an open port says first, and try whether it speaks TLS")
@@ -151,7 +153,7 @@ func (o *sweepOptions) options() dialscope.SweepOptions {
 	s := dialscope.SweepOptions{
 		Timeout: time.Duration(o.timeout), Rate: o.rate, InFlight: int(o.inFlight), Retries: int(o.retries),
 		HostRate: o.hostRate, HostInFlight: int(o.hostMost), NetRate: o.netRate, NetInFlight: int(o.netMost),
-		Seed: o.seed, Shard: o.shard.k, Shards: o.shard.of, Engines: int(o.threads), NewSockets: o.fresh,
+		Seed: o.seed, Shard: o.shard.k, Shards: o.shard.of, Engines: int(o.threads), Engine: dialscope.SweepEngine(o.engine), NewSockets: o.fresh,
 	}
 	if s.Rate == 0 {
 		s.Rate = -1
@@ -160,6 +162,29 @@ func (o *sweepOptions) options() dialscope.SweepOptions {
 		s.Retries = -1
 	}
 	return s
+}
+
+// engine is the name of one; empty: auto.
+type engine dialscope.SweepEngine
+
+func (e *engine) Type() string { return "engine" }
+func (e *engine) String() string {
+	if *e == "" {
+		return "auto"
+	}
+	return string(*e)
+}
+
+func (e *engine) Set(text string) error {
+	switch text {
+	case "auto":
+		*e = ""
+	case string(dialscope.EngineEpoll), string(dialscope.EngineRing):
+		*e = engine(text)
+	default:
+		return valuef("no engine %q: write auto, epoll or io_uring", clip(text))
+	}
+	return nil
 }
 
 // shard is K/N.
