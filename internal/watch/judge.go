@@ -1,0 +1,245 @@
+package watch
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/sockets"
+)
+
+// FromKernel is the source of facts that were heard from the kernel, or read in
+// its tables.
+const FromKernel evidence.Source = "kernel"
+
+// overdue is how long an answer may take before an attempt that its process has
+// given up counts as unanswered, and not merely as called off. It is the first
+// retransmission (RFC 6298 §2.1).
+const overdue = time.Second
+
+// Judge says what an ended story means. Where nothing can be said, why tells the
+// reason and the verdict is empty.
+func Judge(s *Story) (v cause.Verdict, why string) {
+	switch {
+	case s.Call != "" || s.Sync:
+		return cause.Explain(s.attempt()), ""
+	case s.Vanished && (s.before == sockets.SYNSent || s.Opened.IsZero() && !s.In && s.Seen):
+		return s.judgeVanished()
+	case s.Vanished:
+		return v, "the socket was gone between two looks: how it ended was not seen"
+	case s.before == sockets.SYNSent:
+		v := cause.Explain(s.attempt())
+		return s.blame(v), ""
+	case s.before == sockets.SYNReceived:
+		return v, "the peer's handshake was not finished"
+	}
+	v = cause.Explain(s.ending())
+	if s.RSTOut && v.Cause == cause.IsOpen {
+		v.Explanation = fmt.Sprintf("This end cut the connection to %s off with a RST%s.", s.Remote, reasonOf(s.RSTReason))
+	}
+	return v, ""
+}
+
+// plain is the verdict of a connection that ended in order, without its words.
+func (s *Story) plain() (v cause.Verdict, is bool) {
+	if s.Errno != "" || s.RSTIn || s.RSTOut || s.Vanished || s.Sync || s.Call != "" || s.Opened.IsZero() || len(s.Facts) > 0 || s.Local == s.Remote {
+		return v, false
+	}
+	v.Alternatives = []cause.Finding{}
+	switch s.First {
+	case "here":
+		v.Outcome = cause.Open
+		v.Finding = cause.Finding{Cause: cause.IsOpen, Culprit: cause.Culprit{Kind: cause.Nobody}, Confidence: cause.Certain}
+	case "peer":
+		v.Outcome = cause.Closed
+		v.Finding = cause.Finding{Cause: cause.PeerClosed, Culprit: cause.Culprit{Kind: cause.Destination, Address: s.Remote.Addr()}, Confidence: cause.Certain}
+	default:
+		return v, false
+	}
+	return v, true
+}
+
+// judgeOpening keeps the verdict of a handshake for which SYNs had to be sent
+// again.
+func (t *Tracker) judgeOpening(s *Story) {
+	s.Verdict = cause.Explain(s.attempt())
+}
+
+func reasonOf(name string) string {
+	switch {
+	case strings.HasSuffix(name, "ABORT_ON_CLOSE"):
+		return ", since its process closed it with unread data"
+	case strings.HasSuffix(name, "ABORT_ON_LINGER"), strings.HasSuffix(name, "DISCONNECT_WITH_DATA"):
+		return ", as its process had asked (SO_LINGER 0)"
+	}
+	return ""
+}
+
+// judgeVanished is for a source that does not see how attempts end.
+func (s *Story) judgeVanished() (v cause.Verdict, why string) {
+	switch {
+	case s.Flow.SegmentsIn > 0 && s.Flow.Acked == 0:
+		// Something came, and the connection did not open: of segments only a RST
+		// does that.
+		s.Errno = "ECONNREFUSED"
+		v = cause.Explain(s.attempt())
+		if v.Confidence == cause.Certain {
+			v.Confidence = cause.Likely // the errno is inferred
+		}
+		return v, ""
+	case s.Ended.Sub(s.Began) >= overdue || s.Flow.Resent > 0:
+		return cause.Explain(s.attempt()), ""
+	}
+	return v, "the attempt was gone between two looks: how it ended was not seen"
+}
+
+// network is what package cause calls it.
+func (s *Story) network() string {
+	name := "tcp"
+	if s.UDP {
+		name = "udp"
+	}
+	if s.Remote.Addr().Is6() {
+		return name + "6"
+	}
+	return name + "4"
+}
+
+// attempt writes what was seen of a handshake as the dial's own observations,
+// so that the same rules judge both.
+func (s *Story) attempt() *evidence.Dial {
+	var log evidence.Log
+	add := func(at time.Duration, f evidence.Fact) { log.Add(at, FromKernel, f) }
+	end := s.Ended
+	if !s.Opened.IsZero() {
+		end = s.Opened
+	}
+	took := max(end.Sub(s.Began), 0)
+	if s.Call != "" {
+		add(0, &evidence.Call{Call: s.Call, Errno: s.Errno})
+	} else {
+		if s.Local.IsValid() && s.Local.Port() != 0 && s.Local.Addr().IsValid() && !s.Local.Addr().IsUnspecified() {
+			add(0, &evidence.LocalAddr{Addr: s.Local})
+		}
+		connect := &evidence.Connect{Remote: s.Remote, Errno: "EINPROGRESS"}
+		if s.Sync {
+			connect.Errno = s.Errno
+		}
+		add(0, connect)
+	}
+	if !s.Sync && s.Call == "" {
+		info := &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: max(s.Flow.Resent, s.Resent), RTT: s.Flow.RTT}
+		switch errno := s.errnoOf(); {
+		case !s.Opened.IsZero():
+			info.State = "ESTABLISHED"
+			add(took, &evidence.SOError{})
+		case errno != "":
+			info.State = "CLOSE"
+			add(took, &evidence.SOError{Errno: errno})
+		case took >= overdue || info.TotalRetrans > 0:
+			add(took, &evidence.Expired{Limit: took, Scope: "context"})
+		default:
+			add(took, &evidence.Cancelled{By: "caller"})
+		}
+		add(took, info)
+	}
+	log = append(log, s.Facts...)
+	target := s.Remote.String()
+	if !s.Remote.IsValid() {
+		target = "socket"
+	}
+	return &evidence.Dial{Target: target, Network: s.network(), Took: took, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: took, Log: log}}}
+}
+
+// ending writes what was seen of an established connection's end.
+func (s *Story) ending() *evidence.Dial {
+	var log evidence.Log
+	lived := max(s.Ended.Sub(s.Began), 0)
+	log.Add(0, FromKernel, &evidence.LocalAddr{Addr: s.Local})
+	log.Add(0, FromKernel, &evidence.Connect{Remote: s.Remote, Errno: "EINPROGRESS"})
+	log.Add(0, FromKernel, &evidence.SOError{})
+	errno := s.errnoOf()
+	if s.before == sockets.FINWait2 && s.RSTIn {
+		errno = "" // all that this end had to send was acknowledged, and its process had gone
+	}
+	switch s.First {
+	case "peer":
+		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByRead, EOF: true})
+	case "here":
+		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByShutdown})
+	}
+	switch {
+	case errno != "" && errno != "EPIPE": // EPIPE: the peer's RST after its FIN; that its process wrote was not seen
+		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByRead, Errno: errno})
+	default:
+		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByClose})
+	}
+	log.Add(lived, FromKernel, &evidence.Flow{State: "CLOSE", Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
+	log = append(log, s.Facts...)
+	return &evidence.Dial{Target: s.Remote.String(), Network: s.network(), Took: lived, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: lived, Log: log}}}
+}
+
+// culprits are the reasons of drops that explain a failed handshake by
+// themselves (enum skb_drop_reason, net/dropreason-core.h).
+var culprits = []struct {
+	reason  string
+	arrived bool // the answer was thrown away; else what this host had sent
+	cause   cause.ID
+	words   string
+}{
+	{"NETFILTER_DROP", false, cause.LocalFirewallDrop, "this host's own packet filter dropped what was sent"},
+	{"NETFILTER_DROP", true, cause.LocalFirewallInput, "an answer came, and this host's own packet filter dropped it"},
+	{"IP_RPFILTER", true, cause.ReversePathFilter, "an answer came, and this host's reverse path filter dropped it"},
+	{"TCP_CSUM", true, cause.ReplyMalformed, "an answer came with a wrong checksum"},
+	{"IP_CSUM", true, cause.ReplyMalformed, "an answer came with a wrong checksum"},
+	{"BPF_CGROUP_EGRESS", false, cause.PolicyDenied, "a cgroup's BPF program dropped what was sent"},
+	{"NEIGH_FAILED", false, cause.NeighbourUnresolved, "the next hop did not answer ARP or ND"},
+	{"IP_OUTNOROUTES", false, cause.NoRoute, "there was no route for what was sent"},
+}
+
+// blame puts the host's own drops above what the silence alone would mean. The
+// kernel's reason is seen, not inferred, so that it is certain where every SYN
+// that was sent, or an answer, met it.
+func (s *Story) blame(v cause.Verdict) cause.Verdict {
+	if v.Outcome != cause.Timeout && v.Outcome != cause.Cancelled && v.Outcome != cause.Unreachable && v.Outcome != cause.Denied {
+		return v
+	}
+	for _, d := range s.Drops {
+		for _, c := range culprits {
+			if c.reason != d.Reason || c.arrived != d.Arrived || d.Flags == "ICMP" {
+				continue
+			}
+			if v.Cause == c.cause {
+				return v
+			}
+			entry, known := cause.Lookup(c.cause)
+			if !known {
+				continue
+			}
+			sure := cause.Likely
+			if syns := uint64(max(s.Flow.Resent, s.Resent)) + 1; c.arrived || d.Count >= syns {
+				sure = cause.Certain
+			}
+			was := v.Finding
+			v.Finding = cause.Finding{Cause: c.cause, Culprit: cause.Culprit{Kind: cause.Local}, Confidence: sure}
+			v.Alternatives, v.Rule = []cause.Finding{}, "kernel:"+c.reason
+			if sure != cause.Certain && was.Cause != "" {
+				was.Confidence = cause.Possible
+				v.Alternatives = append(v.Alternatives, was)
+			}
+			_, v.Remedy = entry.Fill(cause.Blanks{"target": s.Remote.String(), "address": s.Remote.Addr().String(), "port": fmt.Sprint(s.Remote.Port())})
+			v.Explanation = fmt.Sprintf("The attempt to reach %s failed in this host: %s (the kernel's reason: %s%s).", s.Remote, c.words, d.Reason, at(d.Where))
+			return v
+		}
+	}
+	return v
+}
+
+func at(where string) string {
+	if where == "" {
+		return ""
+	}
+	return " in " + where
+}
