@@ -90,6 +90,7 @@ type reader struct {
 	out    *bufio.Writer
 	told   bool // at least one connection
 	failed bool // a file broke off
+	day    string
 
 	frames, octets atomic.Int64 // read so far, for the line of progress
 }
@@ -248,6 +249,10 @@ func (r *reader) tell(c *conversation.Report) error {
 		return r.draw(c)
 	case r.o.json:
 		return r.documentOf(c)
+	}
+	if day := c.Start.Format(time.DateOnly); day != r.day {
+		r.day = day
+		fmt.Fprint(r.out, story.Day(r.style, day))
 	}
 	fmt.Fprint(r.out, story.Line(r.style, c))
 	if r.o.verbose {
