@@ -254,7 +254,11 @@ func (r *reader) tell(c *conversation.Report) error {
 		r.day = day
 		fmt.Fprint(r.out, story.Day(r.style, day))
 	}
-	fmt.Fprint(r.out, story.Line(r.style, c))
+	line := r.style
+	if !terminal.Is(r.app.stdout) {
+		line.Width = 0 // a connection is a line to grep(1)
+	}
+	fmt.Fprint(r.out, story.Line(line, c))
 	if r.o.verbose {
 		fmt.Fprint(r.out, story.Details(r.style, c)+"\n"+story.Ladder(r.style, c)+"\n")
 	}
