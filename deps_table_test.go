@@ -9,7 +9,9 @@ var table = map[string]room{
 	"internal/tcpstate": {layer: core, imports: `pure`},
 	"internal/frame":    {layer: core, imports: `pure internal/tcpstate`, tests: `internal/wire pgregory.net/rapid`},
 
+	"internal/payload": {layer: core, imports: `pure`, tests: `std golang.org/x/net/dns/dnsmessage`},
 	"internal/sweep":   {layer: core, imports: `pure`},
+	"internal/parquet": {layer: part, imports: `std`, tests: `github.com/parquet-go/parquet-go`},
 	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
 
 	"internal/filter": {layer: core, imports: `pure`},
@@ -51,19 +53,19 @@ var table = map[string]room{
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
 
 	"internal/host/feature": {layer: survey,
-		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
+		imports: `std syscall internal/host/sys internal/host/bpf internal/host/netlink internal/host/procfs`},
 
 	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/host/sock internal/host/sys`},
 
 	".": {layer: public,
 		imports: `std syscall evidence cause internal/tcpstate internal/probe
-			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep`,
+			internal/filter internal/host/netlink internal/host/nft internal/host/procfs internal/host/reactor internal/host/resolve internal/host/sock internal/sweep internal/payload`,
 		tests: `internal/host/netns internal/wire golang.org/x/net/dns/dnsmessage golang.org/x/net/nettest`},
 
 	"internal/lab/experiment": {layer: useCase,
 		imports: `std syscall internal/tcpstate internal/host/netns internal/host/sys`},
 	"internal/lab": {layer: useCase,
-		imports: `std syscall os/exec . evidence cause internal/host/netns internal/host/tun internal/lab/peer
+		imports: `std syscall os/exec . evidence cause internal/host/bpf internal/host/netns internal/host/tun internal/lab/peer
 			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
@@ -76,21 +78,24 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
 		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
-	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
-	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
-	"internal/cli/progress":   {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
-	"internal/cli/series":     {layer: part, imports: `std cause`},
-	"internal/cli/target":     {layer: part, imports: `std`},
-	"internal/cli/results":    {layer: part, imports: `std . evidence cause`},
+	"kernel": {layer: useCase, imports: `std . evidence internal/host/bpf`, tests: `cause`},
+
+	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
+	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
+	"internal/cli/series":   {layer: part, imports: `std cause`},
+	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/results": {layer: part, imports: `std . evidence cause internal/parquet`,
+		tests: `github.com/parquet-go/parquet-go`},
 	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
 		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
-		imports: `std syscall . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
+		imports: `std syscall . evidence cause kernel internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
-			internal/listen internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
-		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
+			internal/listen internal/payload internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
+		tests: `internal/testcapture internal/host/netns golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},

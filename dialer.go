@@ -144,6 +144,11 @@ type Dialer struct {
 	// for 3.3 s.
 	FullTimeout bool
 
+	// Kernel tells what this host's own kernel does with the attempt's packets:
+	// package kernel has it. The evidence of Thorough is gathered too. Nil: it is
+	// not asked, and nothing is loaded.
+	Kernel KernelEvents
+
 	// Settle is how long a fresh connection is watched for a peer that resets
 	// or closes it at once, before DialReport returns. Zero: one look.
 	Settle time.Duration
@@ -159,6 +164,11 @@ type Dialer struct {
 	// sent, as with net.Dialer, and the report says only what this host chose;
 	// an empty non-nil slice sends an empty datagram.
 	UDPProbe []byte
+
+	// UDPProbeName names the probe in the report. A name that [UDPProbeFor] gives
+	// adds what the probe asks, and what silence says of that service. Empty:
+	// "empty" or "given".
+	UDPProbeName string
 
 	// EveryAddress tries every address of the name to its own end instead of
 	// stopping at the first that connects. The first connection is returned,

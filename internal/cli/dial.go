@@ -43,6 +43,9 @@ func (a *app) dial(cmd *cobra.Command, args []string) error {
 		}
 		return a.explain(o.explain)
 	}
+	if o.payload.list {
+		return a.payloads()
+	}
 	if err := o.check(cmd.Flags()); err != nil {
 		return err
 	}
@@ -64,6 +67,12 @@ func (a *app) dial(cmd *cobra.Command, args []string) error {
 		case !inputs.single():
 			o.probes = "few"
 		}
+	}
+	if err := a.hearKernel(); err != nil {
+		return err
+	}
+	if a.events != nil {
+		defer a.events.Close()
 	}
 	switch {
 	case until:

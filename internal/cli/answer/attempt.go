@@ -19,6 +19,9 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 	if at, text := probeWords(a.Log); text != "" {
 		add(at, "%s", text)
 	}
+	for _, d := range dropWords(a.Log) {
+		add(d.at, "%s", d.text)
+	}
 	for _, e := range a.Log {
 		switch f := e.Fact.(type) {
 		case *evidence.Call:
@@ -209,6 +212,9 @@ func datagramWords(f *evidence.Datagram) string {
 	}
 	switch {
 	case f.SendErrno != "":
+		if f.Limit > 0 {
+			return fmt.Sprintf("a datagram of %d bytes does not leave: %s, at most %d go", f.Size, f.SendErrno, f.Limit)
+		}
 		return "sending a datagram fails: " + string(f.SendErrno)
 	case f.RecvErrno != "":
 		return sent + ": " + string(f.RecvErrno) + " after " + Duration(f.Waited)
