@@ -40,8 +40,8 @@ func workloads(bits int) map[string]workload {
 	return map[string]workload{
 		"refused": {"refused", []uint16{sweptShut}, 1000, bits, tally{refused: n}, 0, false},
 		"open":    {"open", []uint16{sweptOpen}, 1000, bits, tally{open: n}, 0, false},
-		"mixed": {"mixed: of 8 ports 6 refuse, 1 is open, 1 silent", mixedPorts(), 19000, bits,
-			tally{open: n, refused: 6 * n, silent: n}, 0, false},
+		"mixed": {"mixed: of 8 ports 6 refuse, 1 is open, 1 silent", mixedPorts(), 19000, bits + 2,
+			tally{open: n / 4, refused: 6 * n / 4, silent: n / 4}, 0, false},
 		"silent": {"silent", []uint16{sweptMute}, 19000, bits, tally{silent: n}, 0, false},
 		"lossy": {"one packet in a hundred lost: of 8 ports 7 refuse, 1 is open", lossyPorts(), 1000, bits + 3,
 			tally{open: n / 8, refused: n / 8 * 7}, 3, false},

@@ -125,7 +125,7 @@ func TestContextEnds(t *testing.T) {
 		c.Clock = func() time.Duration { return time.Since(began) }
 		l := new(endless)
 		ended := make(chan error)
-		go func() { ended <- errors.Join(client.Enter(), Run(ctx, c, l)) }()
+		go func() { ended <- client.Thread(func() error { return Run(ctx, c, l) }) }()
 		select {
 		case err := <-ended:
 			if err != nil || l.count != 0 {
