@@ -243,7 +243,6 @@ func TestSocketOutlivesNet(t *testing.T) {
 
 // A thread of its own is inside, and no other thread is left there.
 func TestThread(t *testing.T) {
-	testmain.Need(t, "netns")
 	n, err := netns.New()
 	if err != nil {
 		t.Fatal(err)
