@@ -66,6 +66,14 @@ type waiter interface {
 
 func run(ctx context.Context, c Config, s Source) error {
 	runtime.LockOSThread()
+	if c.Beyond && sys.OnMainThread() {
+		// Its table of descriptors is the one that /proc/self shows.
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, c, s) }()
+		err := <-ended
+		runtime.UnlockOSThread()
+		return err
+	}
 	a := &attempts{Config: c, source: s, slots: make([]slot, c.InFlight), waiting: noDeadlines}
 	a.bare = make([]int32, 0, c.InFlight)
 	for i := range a.slots {

@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -70,9 +69,7 @@ func sweepIn(t testing.TB, h *netns.Host, c Config, l *list) []Outcome {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ran := make(chan error)
-	go func() { ran <- errors.Join(h.Enter(), Run(ctx, c, l)) }()
-	if err := <-ran; err != nil {
+	if err := h.Thread(func() error { return Run(ctx, c, l) }); err != nil {
 		t.Fatal(err)
 	}
 	if ctx.Err() != nil {
