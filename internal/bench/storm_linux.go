@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -96,7 +97,7 @@ type stormServer struct {
 	host    *netns.Host
 	out     *bufio.Reader
 	address string
-	resting int // descriptors without a connection
+	resting int // sockets without a connection
 }
 
 // start starts a server that prints its address first.
@@ -126,9 +127,20 @@ func (s *stormed) start(nofile uint64, command ...string) (*stormServer, error) 
 	if j := strings.IndexByte(v.address, '"'); j >= 0 {
 		v.address = v.address[:j]
 	}
-	v.resting, err = v.descriptors()
+	// What a program opens for its first connection and keeps is no leak.
+	if _, err := s.clients(v.address, warm, 0, 255); err != nil {
+		return nil, err
+	}
+	v.resting = 1 << 20
+	if err := v.settle(); err != nil {
+		return nil, err
+	}
+	v.resting, err = v.sockets()
 	return v, err
 }
+
+// warm is how many connections each server has had before it is looked at.
+const warm = 50
 
 // limited runs a command with a limit of descriptors.
 func limited(args []string) error {
@@ -142,9 +154,16 @@ func limited(args []string) error {
 	return syscall.Exec(args[1], args[1:], os.Environ())
 }
 
-func (v *stormServer) descriptors() (int, error) {
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", v.Process.Pid))
-	return len(entries), err
+// sockets is how many the server has open. Other descriptors are the runtime's,
+// which makes its poller when it first needs one.
+func (v *stormServer) sockets() (n int, err error) {
+	names, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", v.Process.Pid))
+	for _, name := range names {
+		if to, err := os.Readlink(name); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n, err
 }
 
 // processor is the processor time that the server has used.
@@ -196,7 +215,7 @@ func (v *stormServer) settle() error {
 		if err != nil {
 			return err
 		}
-		open, err := v.descriptors()
+		open, err := v.sockets()
 		if err != nil {
 			return err
 		}
@@ -204,7 +223,7 @@ func (v *stormServer) settle() error {
 			calm = 0
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%d connections wait and %d descriptors are open, %d at rest", waiting, open, v.resting)
+			return fmt.Errorf("%d connections wait and %d sockets are open, %d at rest", waiting, open, v.resting)
 		}
 	}
 	return nil
@@ -360,7 +379,7 @@ func (s *stormed) million() error {
 	if err := v.settle(); err != nil {
 		return err
 	}
-	open, err := v.descriptors()
+	open, err := v.sockets()
 	if err != nil {
 		return err
 	}
@@ -372,15 +391,16 @@ func (s *stormed) million() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("client   %d closed, %d reset, %d failed, %.0f a second\n", c.Closed, c.Reset, c.Failed, float64(c.Closed+c.Reset)/c.Took.Seconds())
+	fmt.Printf("client   %d closed, %d reset, %d failed, %.0f a second; and %d before\n", c.Closed, c.Reset, c.Failed, float64(c.Closed+c.Reset)/c.Took.Seconds(), warm)
 	fmt.Printf("server   %d accepted, %d ended, %d gone before, at most %d at once\n", sum.Accepted, sum.Ended, sum.Gone, sum.MostOpen)
 	for _, e := range sum.Ends {
 		fmt.Printf("         %d %s\n", e.Count, e.Cause)
 	}
 	fmt.Printf("kernel   ListenOverflows +%d, ListenDrops +%d\n", now[0]-overflows[0], now[1]-overflows[1])
+	c.Closed += warm
 	verdict("none lost from the count", int(sum.Accepted+sum.Gone) == c.Closed+c.Reset && sum.Ended == sum.Accepted)
 	verdict("each end seen as what it was", sum.count("peer-closed") == uint64(c.Closed) && sum.count("peer-reset")+sum.Gone == uint64(c.Reset))
-	verdict(fmt.Sprintf("no descriptor left: %d at rest, %d afterwards", v.resting, open), open == v.resting)
+	verdict(fmt.Sprintf("no socket left: %d at rest, %d afterwards", v.resting, open), open == v.resting)
 	return nil
 }
 
@@ -454,7 +474,7 @@ func (s *stormed) exhaust() error {
 	if err != nil {
 		return err
 	}
-	open, err := v.descriptors()
+	open, err := v.sockets()
 	if err != nil {
 		return err
 	}
@@ -475,7 +495,7 @@ func (s *stormed) exhaust() error {
 	if err := v.settle(); err != nil {
 		return err
 	}
-	rest, err := v.descriptors()
+	rest, err := v.sockets()
 	if err != nil {
 		return err
 	}
@@ -483,11 +503,11 @@ func (s *stormed) exhaust() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("full     %d descriptors open, %d connections wait in the kernel; processor time in %v: %v\n", open, waiting, watched, after-before)
+	fmt.Printf("full     %d sockets open, %d connections wait in the kernel; processor time in %v: %v\n", open, waiting, watched, after-before)
 	fmt.Printf("server   %d accepted, %d ended, at most %d at once, paused %d times\n", sum.Accepted, sum.Ended, sum.MostOpen, sum.Paused)
 	verdict("it does not spin: at most 2 % of a processor", after-before <= watched/50)
-	verdict("all are served in the end", int(sum.Accepted) == s.o.held && sum.Ended == sum.Accepted)
-	verdict(fmt.Sprintf("no descriptor left: %d at rest, %d afterwards", v.resting, rest), rest == v.resting)
+	verdict("all are served in the end", int(sum.Accepted) == s.o.held+warm && sum.Ended == sum.Accepted)
+	verdict(fmt.Sprintf("no socket left: %d at rest, %d afterwards", v.resting, rest), rest == v.resting)
 	return nil
 }
 
