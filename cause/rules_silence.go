@@ -89,12 +89,12 @@ func dropsHere(v *view) reading {
 		return nothing // the capture is behind every filter
 	case v.tcp() && counted && failed > 0:
 		return local(Likely, "sending the SYN again failed inside this host")
+	case !v.tcp():
+		return nothing // send(2) would have said EPERM
 	case v.neverLeft() && !v.unresolvedHop():
 		return local(Likely, "no packet left this host")
 	case v.tcp() && counted && failed == 0 && v.resent() > 0:
 		return nothing // a filter that drops in OUTPUT or POSTROUTING makes the retransmission fail
-	case !v.tcp():
-		return nothing // send(2) would have said EPERM
 	}
 	return local(Possible, "")
 }
@@ -241,8 +241,11 @@ func (v *view) undelivered() (n int64, seen bool) {
 }
 
 func localFirewallInput(v *view) reading {
-	if !v.silent() || !v.tcp() || v.neverLeft() || v.toSelf() || v.nothingCame() {
+	if !v.silent() || v.neverLeft() || v.toSelf() || v.nothingCame() {
 		return nothing
+	}
+	if !v.tcp() {
+		return datagramFiltered(v)
 	}
 	s := v.survey
 	if v.filterIn.Clear() {
@@ -252,6 +255,24 @@ func localFirewallInput(v *view) reading {
 		return local(Likely, "").named(v.filterIn, ruleDrops)
 	}
 	return delivers(v).named(v.filterIn, ruleDrops).maybe(v.filterIn)
+}
+
+// datagramFiltered: a datagram is answered once or not at all, so that one packet
+// which came in and was delivered to nobody may be the answer, or anybody's; a
+// rule that drops any answer has the word.
+func datagramFiltered(v *view) reading {
+	if v.datagram == nil || v.datagram.Sent == 0 && v.datagram.SendErrno != "" || v.filterIn.Clear() {
+		return nothing
+	}
+	n, seen := v.undelivered()
+	r := nothing
+	switch stops := v.filterIn.Stops(); {
+	case stops != nil && stops.Verdict == ruleDrops:
+		r = local(Likely, "")
+	case seen && n > 0:
+		r = local(Possible, "a packet came in meanwhile and was delivered to nobody")
+	}
+	return r.named(v.filterIn, ruleDrops).maybe(v.filterIn)
 }
 
 // delivers is what this host's counters tell of the answers.

@@ -138,6 +138,14 @@ func (c *commands) service(v *Service) {
 	case "full":
 		c.in(v.On, "python3 -c 'import socket,time; s=socket.socket(socket.%s); s.bind((\"%s\",%d)); s.listen(0); c=socket.create_connection((\"%s\",%d)); time.sleep(600)' &",
 			map[bool]string{true: "AF_INET", false: "AF_INET6"}[at.Addr().Is4()], at.Addr(), at.Port(), at.Addr(), at.Port())
+	case "listen":
+		words := append([]string{"dialscope", "listen", v.At}, v.Flags...)
+		for i, word := range words {
+			if strings.ContainsAny(word, " '\"") {
+				words[i] = strconv.Quote(word)
+			}
+		}
+		c.in(v.On, "%s &", strings.Join(words, " "))
 	case "echo":
 		c.in(v.On, "socat UDP-LISTEN:%s,fork EXEC:cat &", listen)
 	case "deaf":

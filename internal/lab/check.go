@@ -93,6 +93,7 @@ var services = map[string]string{
 	"dns":    "answers questions about names",
 	"deaf":   "receives datagrams and never answers",
 	"bound":  "is bound and does not listen",
+	"listen": "is dialscope listen, with flags",
 }
 
 func (v *Service) check(p *Plan) error {
@@ -103,7 +104,13 @@ func (v *Service) check(p *Plan) error {
 		return at("at", "%q: write ADDRESS:PORT", v.At)
 	}
 	if services[v.Does] == "" {
-		return at("does", "%q: write accept, close, reset, greet, full, bound, echo, deaf or dns", v.Does)
+		return at("does", "%q: write accept, close, reset, greet, full, bound, listen, echo, deaf or dns", v.Does)
+	}
+	if _, err := personality(v.Flags); err != nil {
+		return err
+	}
+	if len(v.Flags) > 0 && v.Does != "listen" {
+		return at("flags", "they are for does: listen")
 	}
 	for name, addrs := range v.Names {
 		for _, a := range addrs {

@@ -67,6 +67,7 @@ type Service struct {
 	On      string              `yaml:"on"`
 	At      string              `yaml:"at"` // address:port
 	Does    string              `yaml:"does"`
+	Flags   []string            `yaml:"flags"`   // of listen: those of dialscope listen
 	Backlog int                 `yaml:"backlog"` // of full
 	Names   map[string][]string `yaml:"names"`   // of dns: name to addresses
 	Rcode   string              `yaml:"rcode"`   // of dns: of every answer
