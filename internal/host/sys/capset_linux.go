@@ -55,6 +55,13 @@ func KeepCapabilities(keep ...int) error {
 	return notForAll("capset", errno)
 }
 
+// AllThreads says whether [KeepCapabilities] can reach every thread of this
+// program: nil, or why not.
+func AllThreads() error {
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_GETUID, 0, 0, 0)
+	return notForAll("a system call", errno)
+}
+
 func notForAll(call string, errno syscall.Errno) error {
 	switch errno {
 	case 0:
