@@ -98,7 +98,7 @@ var table = map[string]room{
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
 		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
-		imports: `std syscall . evidence cause kernel internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
+		imports: `std syscall . evidence cause kernel internal/host/feature internal/host/sys internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
 			internal/listen internal/payload internal/talk internal/sockets internal/host/socktable internal/cli/socketlist
 			internal/watch internal/watch/feed internal/cli/watchview os/exec github.com/spf13/cobra github.com/spf13/pflag`,

@@ -53,7 +53,7 @@ const (
 	plainSYN     cause.ExperimentID = "plain-syn"
 	bareACK      cause.ExperimentID = "bare-ack"
 	ownPackets   cause.ExperimentID = "own-packets" // they are captured already, or cannot be
-	repeat       cause.ExperimentID = "repeat" // takes seconds: --count does it
+	repeat       cause.ExperimentID = "repeat"      // takes seconds: --count does it
 )
 
 const (
