@@ -92,7 +92,7 @@ var table = map[string]room{
 	"internal/watch/feed": {layer: useCase,
 		imports: `std syscall evidence internal/watch internal/sockets internal/host/bpf internal/host/netlink internal/host/socktable internal/host/sys`,
 		tests:   `cause`},
-	"internal/cli/watchview":  {layer: part, imports: `std cause internal/watch internal/cli/terminal`},
+	"internal/cli/watchview":  {layer: part, imports: `std cause internal/sockets internal/watch internal/cli/terminal`},
 	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
@@ -101,7 +101,7 @@ var table = map[string]room{
 		imports: `std syscall . evidence cause kernel internal/host/feature internal/host/sys internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
 			internal/listen internal/payload internal/talk internal/sockets internal/host/socktable internal/cli/socketlist
-			internal/watch internal/watch/feed internal/cli/watchview os/exec github.com/spf13/cobra github.com/spf13/pflag`,
+			internal/watch internal/watch/feed internal/cli/watchview os/exec golang.org/x/term github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/host/bpf internal/testcapture internal/host/netns golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 

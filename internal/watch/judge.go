@@ -19,6 +19,54 @@ const FromKernel evidence.Source = "kernel"
 // retransmission (RFC 6298 §2.1).
 const overdue = time.Second
 
+// heard are the tracepoints behind the events of a story that was not read from
+// a table.
+var heard = []string{"sock:inet_sock_set_state", "skb:kfree_skb", "tcp:tcp_retransmit_skb"}
+
+// mostHeard bounds Story.Heard.
+const mostHeard = 24
+
+// hear keeps what the kernel said of an attempt, as evidence.
+func (s *Story) hear(e *Event) {
+	if !s.Opened.IsZero() || len(s.Heard) >= mostHeard {
+		return
+	}
+	add := func(f evidence.Fact) { s.Heard.Add(max(e.At.Sub(s.Began), 0), FromKernel, f) }
+	switch e.Kind {
+	case Resent:
+		if !s.Looked {
+			add(&evidence.KernelRetransmit{State: "SYN_SENT"})
+		}
+	case Dropped:
+		d := &evidence.KernelDrop{Direction: evidence.Sent, Reason: e.Reason, Location: e.Where, Protocol: "tcp", From: s.Local, To: s.Remote,
+			Flags: e.Packet.flagWords(), Length: int(e.Packet.Length), Arrived: e.Packet.Arrived, Quoted: e.Packet.ICMP}
+		if e.UDP {
+			d.Protocol = "udp"
+		}
+		if e.Packet.Arrived {
+			d.Direction, d.From, d.To = evidence.Received, s.Remote, s.Local
+		}
+		if d.Quoted {
+			d.ICMPType, d.ICMPCode = int(e.Packet.ICMPType), int(e.Packet.ICMPCode)
+		}
+		add(d)
+	}
+}
+
+// flagWords are the flags as package evidence writes them.
+func (p Packet) flagWords() string {
+	var words []string
+	for _, f := range [...]struct {
+		bit  uint8
+		word string
+	}{{SYN, "SYN"}, {FIN, "FIN"}, {RST, "RST"}, {ACK, "ACK"}} {
+		if p.Flags&f.bit != 0 {
+			words = append(words, f.word)
+		}
+	}
+	return strings.Join(words, "-")
+}
+
 // Judge says what an ended story means. Where nothing can be said, why tells the
 // reason and the verdict is empty.
 func Judge(s *Story) (v cause.Verdict, why string) {
@@ -30,8 +78,7 @@ func Judge(s *Story) (v cause.Verdict, why string) {
 	case s.Vanished:
 		return v, "the socket was gone between two looks: how it ended was not seen"
 	case s.before == sockets.SYNSent:
-		v := cause.Explain(s.attempt())
-		return s.blame(v), ""
+		return cause.Explain(s.attempt()), ""
 	case s.before == sockets.SYNReceived:
 		return v, "the peer's handshake was not finished"
 	}
@@ -117,6 +164,9 @@ func (s *Story) attempt() *evidence.Dial {
 		end = s.Opened
 	}
 	took := max(end.Sub(s.Began), 0)
+	if !s.Looked && s.Seen {
+		add(0, &evidence.KernelWatch{Tracepoints: heard})
+	}
 	if s.Call != "" {
 		add(0, &evidence.Call{Call: s.Call, Errno: s.Errno})
 	} else {
@@ -129,6 +179,7 @@ func (s *Story) attempt() *evidence.Dial {
 		}
 		add(0, connect)
 	}
+	log = append(log, s.Heard...)
 	if !s.Sync && s.Call == "" {
 		info := &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: max(s.Flow.Resent, s.Resent), RTT: s.Flow.RTT}
 		switch errno := s.errnoOf(); {
@@ -179,67 +230,4 @@ func (s *Story) ending() *evidence.Dial {
 	log.Add(lived, FromKernel, &evidence.Flow{State: "CLOSE", Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
 	log = append(log, s.Facts...)
 	return &evidence.Dial{Target: s.Remote.String(), Network: s.network(), Took: lived, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: lived, Log: log}}}
-}
-
-// culprits are the reasons of drops that explain a failed handshake by
-// themselves (enum skb_drop_reason, net/dropreason-core.h).
-var culprits = []struct {
-	reason  string
-	arrived bool // the answer was thrown away; else what this host had sent
-	cause   cause.ID
-	words   string
-}{
-	{"NETFILTER_DROP", false, cause.LocalFirewallDrop, "this host's own packet filter dropped what was sent"},
-	{"NETFILTER_DROP", true, cause.LocalFirewallInput, "an answer came, and this host's own packet filter dropped it"},
-	{"IP_RPFILTER", true, cause.ReversePathFilter, "an answer came, and this host's reverse path filter dropped it"},
-	{"TCP_CSUM", true, cause.ReplyMalformed, "an answer came with a wrong checksum"},
-	{"IP_CSUM", true, cause.ReplyMalformed, "an answer came with a wrong checksum"},
-	{"BPF_CGROUP_EGRESS", false, cause.PolicyDenied, "a cgroup's BPF program dropped what was sent"},
-	{"NEIGH_FAILED", false, cause.NeighbourUnresolved, "the next hop did not answer ARP or ND"},
-	{"IP_OUTNOROUTES", false, cause.NoRoute, "there was no route for what was sent"},
-}
-
-// blame puts the host's own drops above what the silence alone would mean. The
-// kernel's reason is seen, not inferred, so that it is certain where every SYN
-// that was sent, or an answer, met it.
-func (s *Story) blame(v cause.Verdict) cause.Verdict {
-	if v.Outcome != cause.Timeout && v.Outcome != cause.Cancelled && v.Outcome != cause.Unreachable && v.Outcome != cause.Denied {
-		return v
-	}
-	for _, d := range s.Drops {
-		for _, c := range culprits {
-			if c.reason != d.Reason || c.arrived != d.Arrived || d.Flags == "ICMP" {
-				continue
-			}
-			if v.Cause == c.cause {
-				return v
-			}
-			entry, known := cause.Lookup(c.cause)
-			if !known {
-				continue
-			}
-			sure := cause.Likely
-			if syns := uint64(max(s.Flow.Resent, s.Resent)) + 1; c.arrived || d.Count >= syns {
-				sure = cause.Certain
-			}
-			was := v.Finding
-			v.Finding = cause.Finding{Cause: c.cause, Culprit: cause.Culprit{Kind: cause.Local}, Confidence: sure}
-			v.Alternatives, v.Rule = []cause.Finding{}, "kernel:"+c.reason
-			if sure != cause.Certain && was.Cause != "" {
-				was.Confidence = cause.Possible
-				v.Alternatives = append(v.Alternatives, was)
-			}
-			_, v.Remedy = entry.Fill(cause.Blanks{"target": s.Remote.String(), "address": s.Remote.Addr().String(), "port": fmt.Sprint(s.Remote.Port())})
-			v.Explanation = fmt.Sprintf("The attempt to reach %s failed in this host: %s (the kernel's reason: %s%s).", s.Remote, c.words, d.Reason, at(d.Where))
-			return v
-		}
-	}
-	return v
-}
-
-func at(where string) string {
-	if where == "" {
-		return ""
-	}
-	return " in " + where
 }

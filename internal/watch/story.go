@@ -43,6 +43,9 @@ type Story struct {
 	Steps []Step // the last 32 at most
 	Cut   int    // steps that were left out
 
+	// Heard is what the kernel said of the attempt itself, as evidence; 24 at most.
+	Heard evidence.Log
+
 	// Facts are what was looked up for it when it failed.
 	Facts evidence.Log
 
@@ -127,6 +130,6 @@ func (s *Story) Failed() bool {
 // Clone is a copy that shares nothing with the tracker's.
 func (s *Story) Clone() *Story {
 	c := *s
-	c.Drops, c.Steps, c.Facts = slices.Clone(s.Drops), slices.Clone(s.Steps), slices.Clone(s.Facts)
+	c.Drops, c.Steps, c.Facts, c.Heard = slices.Clone(s.Drops), slices.Clone(s.Steps), slices.Clone(s.Facts), slices.Clone(s.Heard)
 	return &c
 }

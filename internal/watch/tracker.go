@@ -98,6 +98,7 @@ func (t *Tracker) Add(e *Event) {
 		if s := t.find(e); s != nil {
 			s.Resent++
 			s.take(e)
+			s.hear(e)
 			s.step(e, "")
 			t.tell(s, SentAgain, e)
 		}
@@ -429,6 +430,7 @@ func (t *Tracker) dropped(e *Event) {
 		return
 	}
 	s.drop(e)
+	s.hear(e)
 	s.step(e, e.Reason)
 	t.tell(s, ThrownAway, e)
 }

@@ -115,7 +115,7 @@ func (s *stories) tell(st *watch.Story, n watch.News, _ *watch.Event) {
 // await waits for a news that fits.
 func (s *stories) await(t *testing.T, what string, fits func(*watch.Story, watch.News) bool) *watch.Story {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(45 * time.Second)
 	for from := 0; ; {
 		s.mu.Lock()
 		for ; from < len(s.told); from++ {
@@ -133,7 +133,7 @@ func (s *stories) await(t *testing.T, what string, fits func(*watch.Story, watch
 			for i, st := range s.told {
 				t.Logf("news %d: %+v", s.news[i], st)
 			}
-			t.Fatalf("%s: not seen within 10 s", what)
+			t.Fatalf("%s: not seen within 45 s", what)
 		}
 	}
 }

@@ -83,6 +83,9 @@ func (t *table) Close() error {
 	return nil
 }
 
+// longest is the longest pause between two looks.
+const longest = 500 * time.Millisecond
+
 func (t *table) Run(ctx context.Context, each func(*watch.Event)) error {
 	next := time.Now()
 	for ctx.Err() == nil {
@@ -94,7 +97,7 @@ func (t *table) Run(ctx context.Context, each func(*watch.Event)) error {
 			each(nil)
 			next = now.Add(t.o.Every)
 			if took := time.Since(now); took > t.o.Every/4 {
-				next = time.Now().Add(3 * took) // never more than a quarter of one processor
+				next = time.Now().Add(min(3*took, longest)) // a quarter of one processor
 			}
 		}
 		if err := t.wait(ctx, min(time.Until(next), moment), each); err != nil {
