@@ -15,12 +15,15 @@ func TestMain(m *testing.M) { testmain.Main(m) }
 
 // engines are all the ways to make attempts: what they find must be the same.
 func engines() map[string]Config {
-	all := map[string]Config{}
-	for name, kind := range map[string]Kind{"epoll": Epoll, "io_uring": Ring} {
-		all[name] = Config{Kind: kind}
-		all[name+", a new socket each"] = Config{Kind: kind, NewEach: true}
-		all[name+", beyond the limit"] = Config{Kind: kind, Beyond: true}
-		all[name+", beyond the limit, a new socket each"] = Config{Kind: kind, Beyond: true, NewEach: true}
+	all := map[string]Config{"what is there": {}}
+	for name, c := range map[string]Config{
+		"epoll": {Kind: Epoll}, "epoll, beyond the limit": {Kind: Epoll, Beyond: true},
+		"io_uring": {Kind: Ring}, "io_uring, beyond the limit": {Kind: Ring, Beyond: true},
+		"io_uring, direct": {Kind: Ring, Beyond: true, Direct: true},
+	} {
+		all[name] = c
+		c.NewEach = true
+		all[name+", a new socket each"] = c
 	}
 	return all
 }

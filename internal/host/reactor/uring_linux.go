@@ -43,13 +43,13 @@ func newRing(a *attempts) (*ring, error) {
 	if errno != 0 {
 		return nil, ringError(errno)
 	}
-	if a.Beyond {
+	if a.Direct {
 		if errno := r.Files(len(a.slots)); errno != 0 {
 			r.Close()
 			return nil, os.NewSyscallError("io_uring_register", errno)
 		}
 	}
-	return &ring{attempts: a, ring: r, direct: a.Beyond, to: make([]sys.Sockaddr, len(a.slots))}, nil
+	return &ring{attempts: a, ring: r, direct: a.Direct, to: make([]sys.Sockaddr, len(a.slots))}, nil
 }
 
 // ringError tells a kernel that has no ring for this process from one that has
