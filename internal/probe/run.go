@@ -53,7 +53,7 @@ const (
 	plainSYN     cause.ExperimentID = "plain-syn"
 	bareACK      cause.ExperimentID = "bare-ack"
 	ownPackets   cause.ExperimentID = "own-packets" // they are captured already, or cannot be
-	repeat       cause.ExperimentID = "repeat" // takes seconds: --count does it
+	repeat       cause.ExperimentID = "repeat"      // takes seconds: --count does it
 )
 
 const (
@@ -80,7 +80,7 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 		return nil, err
 	}
 	defer v.close()
-	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat, ownPackets}}
+	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat, ownPackets, largePackets}}
 	if c.OnLink {
 		r.done = append(r.done, hops, references)
 	}
