@@ -133,6 +133,12 @@ type Dialer struct {
 	// elsewhere the report says that they could not be made. Zero: none.
 	Probes Probes
 
+	// LargePackets asks, beside a TCP connection that was opened, whether packets as
+	// large as its full segments get to the destination: datagrams to a high port,
+	// which may not be fragmented. Nothing is sent on the connection itself. It takes
+	// one round trip, or 0.2 s where there is no answer. Linux only.
+	LargePackets bool
+
 	// MaxPackets bounds what the experiments of one attempt send. Zero: 50.
 	MaxPackets int
 

@@ -173,6 +173,7 @@ func (x *examination) afterwards(err error) {
 	defer x.endCapture()
 	if err == nil {
 		x.experimentAfterwards(nil)
+		x.experimentWithSize()
 		info, _, sent := evidence.Last[*evidence.TCPInfo](x.Log)
 		moments, _, watched := evidence.Last[*evidence.FirstMoments](x.Log)
 		if sent && info.TotalRetrans > 0 || watched && moments.Reset {

@@ -1,6 +1,7 @@
 package dialscope
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -182,6 +183,34 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 		if !heard[e.Fact] {
 			x.AddAt(e.At, e.Source, e.Fact)
 		}
+	}
+}
+
+// experimentWithSize asks, beside a connection, whether full segments would
+// pass.
+func (x *examination) experimentWithSize() {
+	info, _, known := evidence.Last[*evidence.TCPInfo](x.Log)
+	if !x.LargePackets || x.cfg.Network[0] != 't' || !known || x.others.Load() || !x.mayProbe() {
+		return
+	}
+	size := int(info.SndMSS) + 40 // RFC 9293 §3.7.1: the fixed headers
+	if x.cfg.Remote.Addr().Is6() {
+		size += 20
+	}
+	if slices.Contains(info.Options, "timestamps") {
+		size += 12 // RFC 7323 appendix A
+	}
+	c := &probe.Config{Remote: x.cfg.Remote, Began: x.Began, Watch: -1, Packets: cmp.Or(x.MaxPackets, defaultPackets), Deadline: time.Now().Add(probing)}
+	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
+	if info.RTT > 0 {
+		c.Patience = 4 * info.RTT
+	}
+	log, err := probe.Large(context.Background(), c, size)
+	if err != nil {
+		x.Add(evidence.FromFeature, &evidence.Unseen{What: "large_packets", Why: err.Error()})
+	}
+	for _, e := range log {
+		x.AddAt(e.At, e.Source, e.Fact)
 	}
 }
 

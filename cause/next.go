@@ -83,6 +83,11 @@ var experiments = []Experiment{
 		ByHand: "sysctl -w net.ipv4.tcp_ecn=0",
 	},
 	{
+		ID: "large-packets", Title: "send packets as large as a full segment, with rising TTLs", Packets: 14,
+		Tells:  []ID{MTUBlackhole},
+		ByHand: "ping -M do -s 1472 {address}",
+	},
+	{
 		ID: "own-packets", Title: "watch this connection's own packets", Packets: 2, Privilege: "CAP_NET_RAW",
 		Tells:  []ID{LocalFirewallInput, ReversePathFilter, ReplyMalformed, PathFirewallReset, LocalFirewallReject, AcceptedThenReset},
 		ByHand: "tcpdump -ni any host {address} and port {port}",

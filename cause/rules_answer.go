@@ -14,6 +14,7 @@ var answerRules = []rule{
 	{id: AcceptedThenReset, needs: []evidence.Kind{"so_error"}, judge: acceptedThenReset, ref: "RFC 9293 §3.10.7.4; tcp_reset"},
 	{id: AcceptedThenClosed, needs: []evidence.Kind{"first_moments"}, judge: acceptedThenClosed, ref: "RFC 9293 §3.6; poll(2) POLLRDHUP"},
 	{id: SYNProxy, needs: []evidence.Kind{"so_error"}, mutes: []ID{IsOpen}, judge: synProxy, ref: "RFC 4987 §3.6; RFC 792 time exceeded; nft(8) synproxy"},
+	{id: MTUBlackhole, needs: []evidence.Kind{"probe"}, mutes: []ID{IsOpen}, judge: mtuBlackhole, ref: "RFC 2923 §2.1; RFC 1191 §4; RFC 8201 §4"},
 	{id: PacketLoss, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: packetLoss, ref: "tcp(7) TCP_INFO tcpi_total_retrans; RFC 6298 §2.1"},
 	{id: StaleConnection, needs: []evidence.Kind{"tcp_info"}, mutes: []ID{IsOpen}, judge: staleConnection, ref: "RFC 5961 §4; tcp_rcv_synsent_state_process"},
 	{id: IsOpen, judge: isOpen, ref: "connect(2); RFC 9293 §3.5"},
@@ -312,6 +313,21 @@ func optionBlackhole(v *view) reading {
 		r.confidence = Likely
 	}
 	return r
+}
+
+// mtuBlackhole: beside an open connection, packets as large as its full segments
+// got no answer where small ones did, and no router said how large they may be.
+// A filter that only drops large datagrams looks the same.
+func mtuBlackhole(v *view) reading {
+	if !v.tcp() || v.outcome != Open || v.survey == nil {
+		return nothing
+	}
+	z := v.survey.large
+	if !z.small || z.large || z.tried < 3 {
+		return nothing
+	}
+	return reading{confidence: Likely, culprit: Culprit{Kind: Path, Address: z.router, Hop: z.farthest},
+		say: fmt.Sprintf("The connection is open, and packets of %d octets, the size of its full segments, get no answer from {address} where small ones do[[; {culprit} is the last that answered one]].", z.size)}
 }
 
 func isOpen(v *view) reading {

@@ -213,6 +213,36 @@ func TestSegmentsMadeByHand(t *testing.T) {
 	}
 }
 
+func TestLargePackets(t *testing.T) {
+	sized := func(p *evidence.Probe, size int) evidence.Fact {
+		p.Experiment, p.Size = "large-packets", size
+		return p
+	}
+	udp := func(ttl int) *evidence.Probe { return sent("udp", 33434, ttl) }
+	small := sized(answered("udp", 33434, 0, evidence.AnswerICMP), 60)
+	lost := []evidence.Fact{sized(udp(0), 1500), sized(udp(0), 1500), sized(udp(0), 1500)}
+	tooBig := answered("udp", 33434, 0, evidence.AnswerICMP)
+	tooBig.From, tooBig.ICMP = ip(hop1), &evidence.ICMP{Version: 4, Type: 3, Code: 4, MTU: 1300, Offender: ip(hop1)}
+	open := wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}
+	begun := func(facts ...evidence.Fact) *story { return opened(came("SYN+ACK", 1, 61)).add(facts...) }
+	for _, tt := range []struct {
+		name string
+		log  *story
+		want wanted
+	}{
+		{"small ones pass, large ones do not", begun(small).add(lost...), wanted{Open, "", MTUBlackhole, Likely, Path, "", nil, []ID{IsOpen}}},
+		{"the last router that a large one got to", begun(small).add(lost...).add(sized(expired("udp", 33434, 1, hop1), 1500), sized(udp(2), 1500)),
+			wanted{Open, "", MTUBlackhole, Likely, Path, hop1, nil, nil}},
+		{"one large one was lost", begun(small, lost[0]), open},
+		{"small ones get no answer either", begun(sized(udp(0), 60)).add(lost...), open},
+		{"one of the large ones passed", begun(small).add(lost...).add(sized(answered("udp", 33434, 0, evidence.AnswerICMP), 1500)), open},
+		{"a router says how large they may be", begun(small).add(lost...).add(sized(tooBig, 1500)), open},
+		{"this host cannot send them", begun(small, sized(func() *evidence.Probe { p := udp(0); p.Sent, p.Errno = 0, "EMSGSIZE"; return p }(), 1500)), open},
+	} {
+		t.Run(tt.name, func(t *testing.T) { check(t, Explain(tt.log.dial()), tt.want) })
+	}
+}
+
 func TestHops(t *testing.T) {
 	for ttl, want := range map[uint8]int{64: 0, 61: 3, 255: 0, 252: 3, 128: 0, 100: 28, 32: 0, 30: 2, 129: 126, 1: 31} {
 		if got := hops(ttl); got != want {

@@ -46,6 +46,31 @@ type survey struct {
 	aliveTCP   bool     // another of its ports answered, so that TCP from it comes in here
 
 	plain, bare byHand // SYNs without options; acknowledgments of nothing
+	large       sizes
+}
+
+// sizes is what became of packets of two sizes, none of which may be fragmented.
+type sizes struct {
+	size     int  // the larger one, octets
+	small    bool // the destination answered a small one
+	large    bool // it answered a large one, or somebody said how large it may be
+	tried    int  // large ones at full TTL
+	farthest int  // the highest TTL at which a router answered a large one
+	router   netip.Addr
+}
+
+func (z *sizes) add(v *view, p *evidence.Probe) {
+	switch full := p.TTL == 0; {
+	case p.Size < z.size:
+		z.small = z.small || full && p.Reached()
+	case full:
+		z.tried += p.Sent
+		z.large = z.large || p.Answer != "" || p.Errno != ""
+	case p.Expired() && !v.fromHere(p.ICMP) && p.TTL > z.farthest:
+		z.farthest, z.router = p.TTL, p.From
+	case p.Answer != "" && !p.Expired():
+		z.large = true
+	}
 }
 
 // byHand is what answered segments of one form toward the attempt's own port.
@@ -74,12 +99,20 @@ func (s *survey) formed(p *evidence.Probe) {
 // readProbes makes the survey; nil where no probe was sent.
 func readProbes(v *view, probes []*evidence.Probe) *survey {
 	var s *survey
+	size := 0
+	for _, p := range probes {
+		size = max(size, p.Size)
+	}
 	for _, p := range probes {
 		if p.Sent == 0 || p.Experiment == "" {
 			continue
 		}
 		if s == nil {
-			s = new(survey)
+			s = &survey{large: sizes{size: size}}
+		}
+		if p.Experiment == "large-packets" {
+			s.large.add(v, p)
+			continue
 		}
 		if p.Form != "" {
 			s.formed(p)

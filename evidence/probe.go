@@ -13,6 +13,7 @@ type Probe struct {
 	Protocol   string         `json:"protocol"`       // tcp: a SYN; udp: a datagram; icmp: an echo request
 	Form       string         `json:"form,omitempty"` // of a TCP segment made by hand: FormPlain, FormACK; empty: the kernel's own SYN
 	To         netip.AddrPort `json:"to"`             // port 0 for an echo request
+	Size       int            `json:"size,omitempty"` // octets of the packet, which may not be fragmented; 0: small
 	TTL        int            `json:"ttl,omitempty"`  // IP_TTL, IPV6_UNICAST_HOPS; 0: the host's default
 	Sent       int            `json:"sent"`           // packets; 0: none left, and Errno says why
 	Answer     string         `json:"answer,omitempty"`

@@ -314,6 +314,9 @@ func (m *Match) nft(family int) string {
 	if m.Flags != "" {
 		add("tcp flags & (fin|syn|rst|ack) == %s", strings.ReplaceAll(m.Flags, "-", "|"))
 	}
+	if m.Longer != 0 {
+		add("meta length > %d", m.Longer)
+	}
 	if m.First != 0 {
 		add("numgen inc mod 4294967295 < %d", m.First)
 	}

@@ -110,6 +110,7 @@ type Match struct {
 	Out      string `yaml:"out"`
 	First    uint32 `yaml:"first"`
 	Every    uint32 `yaml:"every"`
+	Longer   uint32 `yaml:"longer"`
 }
 
 // SYNProxyFault puts a SYN proxy for a port into a router.

@@ -80,7 +80,7 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 		return nil, err
 	}
 	defer v.close()
-	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat, ownPackets}}
+	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat, ownPackets, largePackets}}
 	if c.OnLink {
 		r.done = append(r.done, hops, references)
 	}

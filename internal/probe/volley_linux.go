@@ -73,7 +73,7 @@ func (v *volley) idle() bool { return len(v.flying) == 0 }
 // send sends one packet. A probe that this host refuses to send is filed with
 // its errno.
 func (v *volley) send(s shot) *evidence.Probe {
-	p := &evidence.Probe{Experiment: s.experiment, Protocol: s.protocol, Form: s.form, To: s.to, TTL: s.ttl}
+	p := &evidence.Probe{Experiment: s.experiment, Protocol: s.protocol, Form: s.form, Size: s.size, To: s.to, TTL: s.ttl}
 	fd, holder, port, errno := -1, -1, uint16(0), syscall.Errno(0)
 	var made []byte
 	if s.form == "" {
@@ -155,9 +155,9 @@ func (v *volley) prepare(fd int, s shot, v6 bool) syscall.Errno {
 			return errno
 		}
 	}
-	level, ttl, tos, recverr := sys.SolIP, sys.IPTTL, sys.IPTOS, sys.IPRecvErr
+	level, ttl, tos, recverr, discover := sys.SolIP, sys.IPTTL, sys.IPTOS, sys.IPRecvErr, sys.IPMTUDiscover
 	if v6 {
-		level, ttl, tos, recverr = sys.SolIPv6, sys.IPv6UnicastHops, sys.IPv6TClass, sys.IPv6RecvErr
+		level, ttl, tos, recverr, discover = sys.SolIPv6, sys.IPv6UnicastHops, sys.IPv6TClass, sys.IPv6RecvErr, sys.IPv6MTUDiscover
 	}
 	for _, o := range []struct {
 		want              bool
@@ -168,6 +168,7 @@ func (v *volley) prepare(fd int, s shot, v6 bool) syscall.Errno {
 		{s.ttl != 0, level, ttl, s.ttl},
 		{s.protocol != tcp || s.form != "" || v6, level, recverr, 1}, // TCP over IPv4 in SYN_SENT needs none (tcp_v4_err)
 		{s.protocol == tcp && s.form == "", sys.SolTCP, sys.TCPSynCnt, 1},
+		{s.size != 0, level, discover, sys.PMTUDiscProbe},
 	} {
 		if o.want {
 			if errno := sys.SetsockoptInt(fd, o.level, o.num, o.value); errno != 0 {
@@ -214,8 +215,15 @@ func (v *volley) fire(fd int, s shot, payload []byte) syscall.Errno {
 	if s.protocol == tcp && s.form == "" || errno != 0 {
 		return errno
 	}
-	if s.protocol == echo {
+	switch {
+	case s.protocol == echo:
 		payload = echoRequest(s.to.Addr().Is6())
+	case s.size != 0:
+		headers := 28 // IPv4 and UDP
+		if s.to.Addr().Is6() {
+			headers = 48
+		}
+		payload = make([]byte, max(0, s.size-headers))
 	}
 	_, errno = sys.Send(fd, payload)
 	return errno
@@ -283,7 +291,7 @@ func (v *volley) read(fd int, f *flight, failed syscall.Errno) bool {
 			break
 		}
 		i := sock.ICMPFact(&q, p.Protocol == tcp)
-		if i.Local || i.Errno == "EMSGSIZE" {
+		if i.Local || i.Errno == "EMSGSIZE" && p.Size == 0 {
 			continue
 		}
 		if f.port != 0 && (i.Quoted == nil || i.Quoted.SrcPort != f.port) {

@@ -31,6 +31,7 @@ type shot struct {
 	protocol   string // tcp, udp, icmp
 	to         netip.AddrPort
 	ttl        int    // 0: the host's default
+	size       int    // of the packet in octets, never fragmented; 0: as small as can be
 	form       string // of TCP: made by hand (evidence.FormPlain and its like); empty: by the kernel
 }
 
