@@ -38,6 +38,10 @@ func main() {
 		err = read(args)
 	case "sweep":
 		err = orchestrateSweep(args)
+	case "watch":
+		err = watchBench(args)
+	case "connects": // the load, started by watch
+		err = connectsLoad(args)
 	case "sweepclient": // in the client's namespace, started by sweep
 		err = sweepClient(args)
 	case "netdial": // a contestant of sweep
