@@ -98,13 +98,11 @@ func (k *kernel) Run(ctx context.Context, each func(*watch.Event)) error {
 			return fmt.Errorf("the kernel's events: %w", err)
 		}
 		if idle || n%4096 == 4095 { // also where there is never a pause
-			if lost, err := k.session.Lost(); err == nil {
-				k.lost.Store(lost)
-			}
+			k.count()
+			each(nil)
 			if ctx.Err() != nil {
 				return nil
 			}
-			each(nil)
 		}
 		if idle {
 			n = -1
@@ -113,6 +111,16 @@ func (k *kernel) Run(ctx context.Context, each func(*watch.Event)) error {
 		if k.event(&from, &to) {
 			each(&to)
 		}
+	}
+}
+
+// count asks how many events were lost: those that found the ring full, and those
+// for which the program was not run.
+func (k *kernel) count() {
+	full, err := k.session.Lost()
+	missed, also := k.session.Missed()
+	if err == nil && also == nil {
+		k.lost.Store(full + missed)
 	}
 }
 
