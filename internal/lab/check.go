@@ -141,11 +141,8 @@ func (f *Fault) check(s *Scenario) error {
 	}
 	if f.Rule != nil {
 		note("rule", f.Rule.On, func() error {
-			switch f.Rule.Kind {
-			case "unreachable", "prohibit", "blackhole":
-				return nil
-			}
-			return at("kind", "%q: write unreachable, prohibit or blackhole", f.Rule.Kind)
+			_, err := f.Rule.rule()
+			return err
 		})
 	}
 	if f.Link != nil {
