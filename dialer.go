@@ -138,8 +138,8 @@ type Dialer struct {
 
 	// FullTimeout waits for an answer until the deadline although experiments
 	// have explained the silence. Otherwise an attempt with Probes ends, as a
-	// timeout, as soon as its second SYN has gone unanswered and it is known
-	// where, or by whom, both were dropped: about 1.1 s after it began. Where
+	// timeout, as soon as a repeated SYN has gone unanswered and it is known
+	// where, or by whom, both were dropped: 0.5 to 1.1 s after it began. Where
 	// nothing answers behind the last router, its own report is awaited first,
 	// for 3.3 s.
 	FullTimeout bool

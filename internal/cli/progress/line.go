@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// patience is how long nothing is shown: most dials end before.
-	patience = time.Second
+	// patience is how long nothing is shown: most dials end before, and a
+	// handshake that is overdue begins to be looked into (300 ms).
+	patience = 400 * time.Millisecond
 	// refresh is the time between two pictures.
 	refresh = 100 * time.Millisecond
 )
@@ -54,7 +55,7 @@ func (l *Line) Erase() {
 	}
 }
 
-// Start shows what words says, again and again, once a second has passed. The
+// Start shows what words says, again and again, after a while. The
 // argument of words is the time since Start. The function that Start returns
 // ends it, erases the line, and returns when nothing will be written any more.
 func (l *Line) Start(words func(time.Duration) string) (stop func()) {
