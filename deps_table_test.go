@@ -68,9 +68,13 @@ var table = map[string]room{
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
 
+	"internal/listen": {layer: useCase,
+		imports: `std syscall evidence cause internal/host/netlink internal/host/procfs internal/host/sock internal/host/sys`,
+		tests:   `internal/host/netns internal/testmain`},
+
 	"internal/conversation": {layer: useCase,
-		imports: `std evidence cause internal/frame internal/tcpstate internal/host/pcapfile`,
-		tests:   `internal/testcapture`},
+		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
+		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
 	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
@@ -83,9 +87,9 @@ var table = map[string]room{
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
 		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
-		imports: `std . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
-			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/pcapfile internal/cli/results internal/sweep
-			internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
+		imports: `std syscall . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
+			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
+			internal/listen internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 

@@ -43,6 +43,17 @@ const DefaultSweepRate = 1000
 // a second SYN, which Linux sends after one second (RFC 6298 §2).
 const DefaultSweepTimeout = 2 * time.Second
 
+// SweepEngine is how a sweep waits for the ends of handshakes. What it finds is
+// the same with each.
+type SweepEngine string
+
+// The engines. Where io_uring cannot be had, a sweep that asks for it fails.
+const (
+	EngineAuto  SweepEngine = ""         // the fastest that there is: see ADR 017
+	EngineEpoll SweepEngine = "epoll"    // epoll(7), Linux
+	EngineRing  SweepEngine = "io_uring" // io_uring(7), Linux 6.8
+)
+
 // SweepOptions are how a sweep is made. The zero value is gentle.
 type SweepOptions struct {
 	// Timeout bounds each attempt. Zero: DefaultSweepTimeout.
@@ -53,12 +64,12 @@ type SweepOptions struct {
 	Rate float64
 
 	// InFlight bounds the attempts at once. Zero: as many as there are
-	// descriptors for (RLIMIT_NOFILE). More than that is possible on Linux:
-	// each engine then has a descriptor table of its own (unshare(2),
-	// CLONE_FILES), a copy of this process's; a file or socket that the process
-	// closes during such a sweep stays open until the sweep ends. Below it the sweep finds its own number: it doubles, or
-	// grows, until answers begin to need a second SYN or this host runs out of
-	// something, and then takes back half.
+	// descriptors for (RLIMIT_NOFILE), and with no bound to Rate 65,536 where
+	// there is memory for them. More than there are descriptors for is possible
+	// on Linux: the sockets are then in tables of the engines' own (ADR 017).
+	// Below it the sweep finds its own number: it doubles, or grows, until
+	// answers begin to need a second SYN or this host runs out of something, and
+	// then takes back half.
 	InFlight int
 
 	// HostRate and HostInFlight bound the attempts to one address, NetRate and
@@ -84,6 +95,10 @@ type SweepOptions struct {
 
 	// Engines is the number of threads. Zero: one a processor.
 	Engines int
+
+	// Engine is how the engines wait for the ends of handshakes. Zero:
+	// EngineAuto.
+	Engine SweepEngine
 
 	// NewSockets uses a new socket for each attempt, also where this kernel
 	// takes one again (see ADR 009).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -36,7 +37,10 @@ type sweepOrder struct {
 	NoFile   uint64  // RLIMIT_NOFILE for the sweep; 0: as it is
 	Rate     float64 // 0: as fast as it goes
 	New      bool
+	Engine   SweepEngine
 	Portable bool
+	Bind     [2]uint16 // these ports are taken when the sweep begins, and let go later
+	Hog      int       // of NoFile's descriptors, all but so many are taken before the sweep begins
 }
 
 // sweepHelper makes the sweep that its argument describes, and prints what it says.
@@ -47,7 +51,7 @@ func sweepHelper(args []string) int {
 		return 1
 	}
 	o := SweepOptions{
-		Timeout: order.Timeout, InFlight: order.InFlight, Retries: order.Retries, Rate: -1, Engines: order.Engines, NewSockets: order.New,
+		Timeout: order.Timeout, InFlight: order.InFlight, Retries: order.Retries, Rate: -1, Engines: order.Engines, Engine: order.Engine, NewSockets: order.New,
 	}
 	if order.NoFile > 0 && !limitDescriptors(order.NoFile) {
 		return 1
@@ -61,6 +65,23 @@ func sweepHelper(args []string) int {
 		return 1
 	}
 	s.portable = order.Portable
+	if order.Hog > 0 {
+		defer hogDescriptors(order.Hog)()
+	}
+	var bound []net.Listener
+	for port := order.Bind[0]; port > 0 && port <= order.Bind[1]; port++ {
+		l, err := net.Listen("tcp4", fmt.Sprint("0.0.0.0:", port))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		bound = append(bound, l)
+	}
+	time.AfterFunc(100*time.Millisecond, func() {
+		for _, l := range bound {
+			l.Close()
+		}
+	})
 	out := json.NewEncoder(os.Stdout)
 	for r, err := range s.Results(context.Background()) {
 		if err != nil {
@@ -70,8 +91,8 @@ func sweepHelper(args []string) int {
 		out.Encode(said{r.Addr.String(), r.Outcome, r.Errno, r.Cause, r.Culprit, r.SYNs, r.Attempts, r.Latency})
 	}
 	p := s.Progress()
-	fmt.Fprintf(os.Stderr, "%d targets in %v: %d attempts, %d retried, %d faults, window %d, loss %.4f\n",
-		p.Done, p.Elapsed, p.Attempts, p.Retried, p.Faults, p.Window, p.Loss)
+	fmt.Fprintf(os.Stderr, "%d targets in %v: %d attempts, %d retried, window %d, loss %.4f, faults: %d\n",
+		p.Done, p.Elapsed, p.Attempts, p.Retried, p.Window, p.Loss, p.Faults)
 	return 0
 }
 
@@ -123,4 +144,25 @@ func parseSaid(text string) (map[string]said, error) {
 		all[s.Addr] = s
 	}
 	return all, nil
+}
+
+// hogDescriptors takes all descriptors but some, and gives what lets them go.
+func hogDescriptors(left int) (release func()) {
+	var files []*os.File
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		files = append(files, f)
+	}
+	for _, f := range files[max(0, len(files)-left):] {
+		f.Close()
+	}
+	files = files[:max(0, len(files)-left)]
+	return func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}
 }

@@ -31,6 +31,13 @@ func sweepFrom(t *testing.T, h *netns.Host, order sweepOrder) map[string]said {
 
 func saidIn(t *testing.T, h *netns.Host, helper string, args ...string) map[string]said {
 	t.Helper()
+	all, _ := toldIn(t, h, helper, args...)
+	return all
+}
+
+// toldIn gives the line of counts, too.
+func toldIn(t *testing.T, h *netns.Host, helper string, args ...string) (map[string]said, string) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := h.Wrap(testmain.Command(context.Background(), helper, args...))
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -42,7 +49,7 @@ func saidIn(t *testing.T, h *netns.Host, helper string, args ...string) map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
+	return all, stderr.String()
 }
 
 // acceptAll serves an address until the test ends.
@@ -138,10 +145,14 @@ func TestSweepSaysWhatDialSays(t *testing.T) {
 	}
 	t.Logf("%v", outcomes)
 	for name, order := range map[string]sweepOrder{
-		"reused":   {},
-		"new":      {New: true},
-		"one":      {Engines: 1, InFlight: 3},
-		"portable": {Portable: true},
+		"reused":              {Engine: EngineEpoll},
+		"new":                 {Engine: EngineEpoll, New: true},
+		"beyond":              {InFlight: 100000},
+		"io_uring":            {Engine: EngineRing, InFlight: 1000},
+		"io_uring, new":       {Engine: EngineRing, New: true},
+		"io_uring, own table": {Engine: EngineRing, InFlight: 100000},
+		"one":                 {Engines: 1, InFlight: 3},
+		"portable":            {Portable: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -280,6 +291,30 @@ func limitDescriptors(n uint64) bool {
 // targets are silent, and they take hardly longer than one.
 func TestSweepBeyondTheDescriptorLimit(t *testing.T) {
 	testmain.Need(t, "netns")
+	for _, engine := range []SweepEngine{EngineEpoll, EngineRing} {
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
+			c, order := silence(t, 3000)
+			order.InFlight, order.NoFile, order.Engine = 3000, 500, engine
+			began := time.Now()
+			swept := sweepFrom(t, c.Client, order)
+			took := time.Since(began)
+			for _, s := range swept {
+				if s.Outcome != cause.Timeout || s.SYNs != 2 {
+					t.Fatalf("%+v", s)
+				}
+			}
+			// With 500 descriptors it would take eight times the timeout at least.
+			if len(swept) != 3000 || took > 6*order.Timeout {
+				t.Errorf("%d results in %v", len(swept), took)
+			}
+		})
+	}
+}
+
+// silence is a server that answers nothing, and a sweep of some of its ports.
+func silence(t *testing.T, ports uint16) (*netns.Chain, sweepOrder) {
+	t.Helper()
 	c, err := netns.NewChain(0)
 	if err != nil {
 		t.Fatal(err)
@@ -288,21 +323,106 @@ func TestSweepBeyondTheDescriptorLimit(t *testing.T) {
 	if _, err := c.Server.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Drop()}); err != nil {
 		t.Fatal(err)
 	}
-	order := sweepOrder{Hosts: []string{c.Server4.String()}, Timeout: 1500 * time.Millisecond, Retries: -1, InFlight: 3000, NoFile: 500}
-	for p := range uint16(3000) {
+	order := sweepOrder{Hosts: []string{c.Server4.String()}, Timeout: 1500 * time.Millisecond, Retries: -1}
+	for p := range ports {
 		order.Ports = append(order.Ports, 1000+p)
 	}
-	began := time.Now()
-	swept := sweepFrom(t, c.Client, order)
-	took := time.Since(began)
-	for _, s := range swept {
-		if s.Outcome != cause.Timeout || s.SYNs != 2 {
-			t.Fatalf("%+v", s)
+	return c, order
+}
+
+// Limits of this host slow a sweep; they are no results.
+func TestSweepMeetsLimitsOfThisHost(t *testing.T) {
+	testmain.Need(t, "netns")
+	limits := map[string]func(t *testing.T, c *netns.Chain, order *sweepOrder){
+		"source ports run out": func(t *testing.T, c *netns.Chain, order *sweepOrder) {
+			// Ports that a program has bound are not given to others
+			// (__inet_hash_connect).
+			order.Bind = [2]uint16{40000, 40019}
+			if err := c.Client.Sysctl("net.ipv4.ip_local_port_range", "40000 40019"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"descriptors run out": func(_ *testing.T, _ *netns.Chain, order *sweepOrder) {
+			order.NoFile, order.InFlight, order.Hog = 600, 100, 30
+		},
+	}
+	for name, limit := range limits {
+		for _, engine := range []SweepEngine{EngineEpoll, EngineRing} {
+			t.Run(name+", "+string(engine), func(t *testing.T) {
+				t.Parallel()
+				c, order := silence(t, 60)
+				order.Timeout, order.Engine = 200*time.Millisecond, engine
+				limit(t, c, &order)
+				doc, err := json.Marshal(order)
+				if err != nil {
+					t.Fatal(err)
+				}
+				swept, counts := toldIn(t, c.Client, "sweep", string(doc))
+				if strings.HasSuffix(counts, "faults: 0\n") {
+					t.Error("the limit was not met")
+				}
+				if len(swept) != 60 {
+					t.Errorf("%d results", len(swept))
+				}
+				for _, s := range swept {
+					if s.Outcome != cause.Timeout {
+						t.Errorf("%+v", s)
+					}
+				}
+			})
 		}
 	}
-	// With 500 descriptors it would take eight times the timeout at least.
-	if len(swept) != 3000 || took > 6*order.Timeout {
-		t.Errorf("%d results in %v", len(swept), took)
+}
+
+// What goes out while the table of connections is full is lost in this host,
+// and connect(2) is not told: nothing is said of such a target until there is
+// room.
+func TestSweepMeetsFullConntrack(t *testing.T) {
+	testmain.Need(t, "netns")
+	c, order := silence(t, 40)
+	if _, err := c.Client.Firewall(netns.Rule{Hook: netns.Postrouting, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Masquerade()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Client.FillConntrack(); err != nil {
+		t.Fatal(err)
+	}
+	order.Timeout = 200 * time.Millisecond
+	doc, err := json.Marshal(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := c.Client.Wrap(testmain.Command(ctx, "sweep", string(doc)))
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it went on beside a full table: %v\n%s%s", err, stdout.String(), stderr.String())
+	case <-time.After(time.Second): // five times the timeout
+	}
+	if err := c.Client.FlushConntrack(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err, stderr.String())
+	}
+	swept, err := parseSaid(stdout.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range swept {
+		if s.Outcome != cause.Timeout {
+			t.Errorf("%+v", s)
+		}
+	}
+	if len(swept) != 40 {
+		t.Errorf("%d results", len(swept))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dialscope/dialscope/internal/host/procfs"
 	"github.com/dialscope/dialscope/internal/host/reactor"
 	"github.com/dialscope/dialscope/internal/sweep"
 )
@@ -13,8 +12,14 @@ import (
 // backlog is how many results may wait to be read before no attempts are begun.
 const backlog = 1 << 16
 
-// sweepSource is a Sweeper as its engines see it.
-type sweepSource struct{ *Sweeper }
+// idleEngine is how often an engine that is not needed asks whether it is.
+const idleEngine = 5 * time.Millisecond
+
+// sweepSource is a Sweeper as one of its engines sees it.
+type sweepSource struct {
+	*Sweeper
+	after int // how many attempts are in flight before this engine begins any
+}
 
 // Take deals out work.
 func (s sweepSource) Take(now time.Duration, into []sweep.Attempt) (n int, wait time.Duration, done bool) {
@@ -25,6 +30,8 @@ func (s sweepSource) Take(now time.Duration, into []sweep.Attempt) (n int, wait 
 		return 0, 0, true
 	case len(s.ready) >= backlog:
 		return 0, time.Millisecond, false
+	case s.after > 0 && s.without.Load() == 0 && s.schedule.InFlight() < s.after:
+		return 0, idleEngine, s.schedule.Finished()
 	}
 	n, wait = s.schedule.Take(now, into)
 	return n, wait, n == 0 && s.schedule.Finished()
@@ -40,7 +47,11 @@ func (s sweepSource) Done(now time.Duration, ended []reactor.Outcome) {
 			s.schedule.Return(now, o.Attempt)
 			continue
 		}
-		if s.schedule.Done(now, o.Attempt, endingOf(o), sent(o)) {
+		ending := endingOf(o)
+		if ending == sweep.Silent && s.doubtful(o) {
+			ending = sweep.Fault // perhaps its SYN never left this host
+		}
+		if s.schedule.Done(now, o.Attempt, ending, sent(o)) {
 			s.ready = append(s.ready, *o)
 		}
 	}
@@ -112,45 +123,6 @@ func (s *Sweeper) wentAway(now time.Duration, o *reactor.Outcome) bool {
 		s.schedule.Pause(now + recheck)
 	}
 	return true
-}
-
-// Why a sweep pauses.
-const (
-	pausedNetwork   = "the network is away"
-	pausedConntrack = "the connection tracking table of this host is nearly full"
-)
-
-// watch looks after limits of this host that fail in silence, and after a
-// network that is away.
-func (s *Sweeper) watch(ctx context.Context) {
-	tick := time.NewTicker(recheck)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		c, err := procfs.Conntrack()
-		s.withLock(func() {
-			now := s.clock()
-			switch {
-			case err == nil && c != nil && c.Max > 0 && c.Count >= c.Max-c.Max/10:
-				s.paused = pausedConntrack
-				s.schedule.Pause(now + 2*recheck)
-			case s.paused == pausedConntrack:
-				s.paused = ""
-			case s.paused == pausedNetwork:
-				for _, a := range s.samples {
-					if routed(a) {
-						s.paused = ""
-						return
-					}
-				}
-				s.schedule.Pause(now + 2*recheck)
-			}
-		})
-	}
 }
 
 // awaitRoom waits until the schedule has few targets left.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 // resolved. [Sweep] does without one; a Sweeper tells its progress.
 type Sweeper struct {
 	options SweepOptions
+	busy    int
 	input   *sweepInput
 	more    iter.Seq2[string, error]
 	digest  uint64
@@ -38,6 +40,10 @@ type Sweeper struct {
 	err      error
 	samples  []netip.Addr // had a route when the sweep began
 	lookedAt time.Duration
+	dropped  time.Duration // when this host was last seen to have thrown packets away; -1: never
+	without  atomic.Int32  // engines for which this host has no room; one is enough
+	limits   *limits
+	limitsAt time.Duration // when they were last looked at
 	news     chan struct{} // holds one when ready has grown, or the engines have ended
 	confirm  uint16        // the first of the ports that the kernel gives sockets
 }
@@ -60,8 +66,8 @@ func NewSweeper(ctx context.Context, t SweepTargets, o SweepOptions) (*Sweeper, 
 	if t.More == nil && space.Total() == 0 && len(in.failed) == 0 {
 		return nil, ErrNoTargets
 	}
-	o = o.withDefaults()
-	s := &Sweeper{options: o, input: in, more: t.More, news: make(chan struct{}, 1), judge: newSweepJudge(o.Timeout), confirm: firstEphemeral()}
+	o, busy := o.withDefaults()
+	s := &Sweeper{options: o, busy: busy, input: in, more: t.More, news: make(chan struct{}, 1), judge: newSweepJudge(o.Timeout), confirm: firstEphemeral(), dropped: -1, limits: newLimits()}
 	s.schedule = sweep.NewSchedule(sweep.Options{
 		Limits: sweep.Limits{
 			Rate: max(0, o.Rate), InFlight: o.InFlight, HostRate: o.HostRate, HostInFlight: o.HostInFlight,
@@ -77,8 +83,9 @@ func NewSweeper(ctx context.Context, t SweepTargets, o SweepOptions) (*Sweeper, 
 	return s, nil
 }
 
-// withDefaults makes every zero what it stands for.
-func (o SweepOptions) withDefaults() SweepOptions {
+// withDefaults makes every zero what it stands for. busy is how many engines
+// work from the beginning: others only make more attempts in flight possible.
+func (o SweepOptions) withDefaults() (all SweepOptions, busy int) {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultSweepTimeout
 	}
@@ -94,8 +101,12 @@ func (o SweepOptions) withDefaults() SweepOptions {
 	table := descriptorsFree()
 	if o.InFlight <= 0 {
 		o.InFlight = table
+		if o.Rate < 0 {
+			o.InFlight = max(table, usualInFlight())
+		}
 	}
 	o.InFlight = min(o.InFlight, mostInFlight)
+	busy = min(o.Engines, o.InFlight)
 	if o.InFlight > table {
 		if runtime.GOOS != "linux" {
 			o.InFlight = table
@@ -103,21 +114,7 @@ func (o SweepOptions) withDefaults() SweepOptions {
 		o.Engines = max(o.Engines, (o.InFlight+table-1)/table)
 	}
 	o.Engines = min(o.Engines, o.InFlight)
-	return o
-}
-
-// mostInFlight is more than the memory for sockets of most hosts.
-const mostInFlight = 1 << 20
-
-// descriptorsFree is how many sockets a sweep may have: what RLIMIT_NOFILE
-// leaves (the runtime has raised the soft limit), less some for everything else.
-func descriptorsFree() int {
-	const others, fallback = 128, 1024
-	l, err := procfs.NoFile()
-	if err != nil || l.Soft < l.Used+2*others {
-		return fallback - others
-	}
-	return int(min(l.Soft-l.Used-others, 1<<20))
+	return o, busy
 }
 
 // firstEphemeral is where the ports begin that the kernel gives sockets (ip(7),
@@ -234,10 +231,17 @@ func (s *Sweeper) yield(ctx context.Context, yield func(SweepResult, error) bool
 
 // start runs the engines, and returns a channel that is closed when they have ended.
 func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
-	s.withLock(func() { s.began = time.Now() })
+	s.withLock(func() {
+		s.began = time.Now()
+		s.lookAtLimits()
+	})
+	kind := reactor.Epoll
+	if s.options.Engine == EngineRing {
+		kind = reactor.Ring
+	}
 	c := reactor.Config{
-		OwnTable: s.options.InFlight > descriptorsFree(),
-		Timeout:  s.options.Timeout, Clock: s.clock,
+		Kind: kind, Beyond: s.options.InFlight > descriptorsFree(),
+		Timeout: s.options.Timeout, Clock: s.clock,
 		NewEach: s.options.NewSockets || !reactor.Reusable(),
 		Scope:   func(a netip.Addr) uint32 { return sock.ZoneIndex(a.Zone()) },
 		Confirm: func(a netip.AddrPort) bool { return a.Port() >= s.confirm },
@@ -245,7 +249,10 @@ func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
 	var running sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
 	for i := range s.options.Engines {
-		own := c
+		own, source := c, sweepSource{Sweeper: s}
+		if i >= s.busy {
+			source.after = s.options.InFlight / s.options.Engines * s.busy
+		}
 		own.InFlight = s.options.InFlight / s.options.Engines
 		if i < s.options.InFlight%s.options.Engines {
 			own.InFlight++
@@ -253,12 +260,12 @@ func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
 		running.Go(func() {
 			err := errors.ErrUnsupported
 			if !s.portable {
-				err = reactor.Run(ctx, own, sweepSource{s})
+				err = reactor.Run(ctx, own, source)
 			}
-			if errors.Is(err, errors.ErrUnsupported) {
-				err = runPortable(ctx, own, sweepSource{s})
+			if errors.Is(err, errors.ErrUnsupported) && s.options.Engine == EngineAuto {
+				err = runPortable(ctx, own, source)
 			}
-			if err != nil {
+			if err != nil && (!lacking(err) || s.without.Add(1) == int32(s.options.Engines)) {
 				s.fail(err)
 				stop()
 			}
@@ -278,6 +285,12 @@ func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
 		close(ended)
 	}()
 	return ended
+}
+
+// lacking says that an engine could not be made because this host has no
+// descriptor or memory for it.
+func lacking(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 func (s *Sweeper) clock() time.Duration { return time.Since(s.began) }

@@ -15,13 +15,14 @@ import (
 
 const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-quick]
        scripts/bench read [-rounds N] [-packets N] [-small N]
-       scripts/bench sweep [-rounds N] [-bits N] [-quick]
+       scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
       at once; what 100,000 dials leave behind; the binary beside nc and curl
 read  dialscope read beside tcpdump, tshark and tcptrace on the same captures
 sweep dialscope sweep beside C by epoll and by io_uring, goroutines around
-      net.Dialer, and nmap: refused, open, mixed and silent targets
+      net.Dialer, nmap and naabu: refused, open, mixed, silent and lossy
+      targets; silent-million where it is named
 `
 
 func main() {

@@ -24,6 +24,9 @@ type readOptions struct {
 	verbose bool
 	colour  string
 	limit   int
+	iface   string
+	bound   seconds
+	write   string
 }
 
 func (o *readOptions) register(flags *pflag.FlagSet) {
@@ -32,6 +35,12 @@ func (o *readOptions) register(flags *pflag.FlagSet) {
 	sample := func(name, text string) {
 		flags.Lookup(name).Annotations = map[string][]string{sampleKey: {text}}
 	}
+	flags.StringVarP(&o.iface, "interface", "i", "", "read what passes the interface `IF` (any: all of them) instead of a file; needs CAP_NET_RAW")
+	sample("interface", "eth0")
+	flags.Var(&o.bound, "for", "with --interface: end after `TIME`; otherwise ^C does")
+	sample("for", "30s")
+	flags.StringVarP(&o.write, "write", "w", "", "with --interface: keep what is captured in `FILE` as pcapng")
+	sample("write", "kept.pcapng")
 	flags.Var(choice{&o.only, []string{"failed"}}, "only", "report only `WHICH`: failed, those whose initiator did not get what it asked for")
 	sample("only", "failed")
 	flags.Var(&o.causes, "cause", "report only those with the cause `ID`; may be repeated")
@@ -45,7 +54,7 @@ func (o *readOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.svg, "svg", "", "write the drawing of --ladder to `FILE` as SVG; - is standard output")
 	sample("svg", "connection.svg")
 	flags.BoolVar(&o.json, "json", false, "JSON: one document a line for each connection")
-	flags.BoolVar(&o.summary, "summary", false, "only the sum: causes, handshake times, what was not understood")
+	flags.BoolVar(&o.summary, "summary", false, "only the sum: causes, handshake times, what was not understood; with --json as one document")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "with each connection its explanation, options, resets, ICMP errors, and its ladder")
 	flags.Var(choice{&o.colour, []string{"auto", "always", "never"}}, "color", "colour `WHEN`: auto, always or never; NO_COLOR is heeded")
 	sample("color", "always")
@@ -62,8 +71,14 @@ func (o *readOptions) check(flags *pflag.FlagSet) error {
 		return usagef("--svg draws one connection: name it with --ladder N")
 	case o.ladder != 0 && (o.json && o.svg == "-" || o.summary):
 		return usagef("--ladder draws one connection: leave --summary out, and --json with --svg -")
-	case o.json && o.summary:
-		return usagef("--summary is for a person: leave --json out, or --summary")
+	case o.iface == "" && (flags.Changed("for") || flags.Changed("write")):
+		return usagef("--for and --write are for --interface: a file is read to its end, and is kept already")
+	case flags.Changed("interface") && o.iface == "":
+		return usagef("--interface: name one, or any: ip link lists them")
+	case o.iface != "" && o.ladder != 0:
+		return usagef("--ladder draws a connection of a file: keep the packets with --write FILE, then read FILE --ladder N; or use -v")
+	case o.write == "-":
+		return usagef("--write -: standard output is for the lines; name a file")
 	case flags.Changed("max-connections") && o.limit < 64:
 		return usagef("--max-connections %d: at least 64 are needed", o.limit)
 	}

@@ -36,7 +36,7 @@ func (s *sweeping) firstWords(ctx context.Context) *firstWords {
 		f.running.Go(func() {
 			for r := range f.open {
 				record := results.Record{SweepResult: r}
-				record.Banner, record.TLS = listen(ctx, r.Addr.String())
+				record.Banner, record.TLS = hear(ctx, r.Addr.String())
 				if ctx.Err() != nil {
 					continue // not heard out: the port is swept again after a resume
 				}
@@ -79,9 +79,9 @@ func (f *firstWords) finish() error {
 	return f.failure()
 }
 
-// listen connects again: first to hear what the port says by itself, then, if
+// hear connects again: first to hear what the port says by itself, then, if
 // that is nothing, to try whether it answers TLS. No certificate is judged.
-func listen(ctx context.Context, address string) (banner, version string) {
+func hear(ctx context.Context, address string) (banner, version string) {
 	d := net.Dialer{Timeout: tlsTime}
 	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {

@@ -33,6 +33,7 @@ type sweepOptions struct {
 	hostRate float64
 	netRate  float64
 	threads  uint32
+	engine   engine
 	fresh    bool
 
 	json    bool
@@ -87,6 +88,7 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 	flags.Float64Var(&o.hostRate, "host-rate", 0, "attempts a second to one address, `N`")
 	flags.Float64Var(&o.netRate, "net-rate", 0, "attempts a second to one /24 (IPv6: /64), `N`")
 	number(&o.threads, 0, mostThreads, "threads", "2", "threads, `N`; 0: one a processor")
+	value(&o.engine, "engine", "", "auto", "how to wait: auto (the fastest here), `epoll` or io_uring; the results are the same")
 	flags.BoolVar(&o.fresh, "new-sockets", false, "a new socket for each attempt, also where this kernel takes one again")
 
 	flags.BoolVar(&o.json, "json", false, "NDJSON on standard output, one result a line; the summary on standard error")
@@ -151,7 +153,7 @@ func (o *sweepOptions) options() dialscope.SweepOptions {
 	s := dialscope.SweepOptions{
 		Timeout: time.Duration(o.timeout), Rate: o.rate, InFlight: int(o.inFlight), Retries: int(o.retries),
 		HostRate: o.hostRate, HostInFlight: int(o.hostMost), NetRate: o.netRate, NetInFlight: int(o.netMost),
-		Seed: o.seed, Shard: o.shard.k, Shards: o.shard.of, Engines: int(o.threads), NewSockets: o.fresh,
+		Seed: o.seed, Shard: o.shard.k, Shards: o.shard.of, Engines: int(o.threads), Engine: dialscope.SweepEngine(o.engine), NewSockets: o.fresh,
 	}
 	if s.Rate == 0 {
 		s.Rate = -1
@@ -160,6 +162,29 @@ func (o *sweepOptions) options() dialscope.SweepOptions {
 		s.Retries = -1
 	}
 	return s
+}
+
+// engine is the name of one; empty: auto.
+type engine dialscope.SweepEngine
+
+func (e *engine) Type() string { return "engine" }
+func (e *engine) String() string {
+	if *e == "" {
+		return "auto"
+	}
+	return string(*e)
+}
+
+func (e *engine) Set(text string) error {
+	switch text {
+	case "auto":
+		*e = ""
+	case string(dialscope.EngineEpoll), string(dialscope.EngineRing):
+		*e = engine(text)
+	default:
+		return valuef("no engine %q: write auto, epoll or io_uring", clip(text))
+	}
+	return nil
 }
 
 // shard is K/N.

@@ -36,6 +36,7 @@ type Reading struct {
 	decoder *frame.Decoder
 	ladders map[uint64]*rungs
 	failed  error
+	live    *live // nil: a file
 	memo    map[signature]outcome
 	reused  map[uint64]bool
 }
@@ -94,6 +95,9 @@ func (r *Reading) File(in io.Reader, going func() error) (pcapfile.Info, error) 
 
 // End hands on the connections that are still open, and fills the summary.
 func (r *Reading) End() error {
+	if r.live != nil {
+		r.live.ending = true
+	}
 	r.tracker.Flush()
 	s := &r.Summary
 	s.Connections, s.GivenUp, s.StrayICMP = r.tracker.Connections, r.tracker.Evicted, r.tracker.StrayICMP
@@ -102,15 +106,25 @@ func (r *Reading) End() error {
 }
 
 func (r *Reading) frame(f *pcapfile.Frame) {
+	r.count(f.Time)
+	r.follow(r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, r.Summary.Frames))
+}
+
+func (r *Reading) count(at time.Duration) {
 	s := &r.Summary
 	s.Frames++
-	if s.Frames == 1 || f.Time < s.First {
-		s.First = f.Time
+	if s.Frames == 1 || at < s.First {
+		s.First = at
 	}
-	if f.Time > s.Last {
-		s.Last = f.Time
+	if at > s.Last {
+		s.Last = at
 	}
-	switch r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, s.Frames) {
+}
+
+// follow lets what a frame held act on its connection.
+func (r *Reading) follow(kind frame.Kind) {
+	s := &r.Summary
+	switch kind {
 	case frame.TCP:
 		s.Segments++
 		step := r.tracker.Segment(&r.decoder.Segment)
@@ -120,10 +134,20 @@ func (r *Reading) frame(f *pcapfile.Frame) {
 		if r.Rungs > 0 && r.mayWant(step.Conn) {
 			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
 		}
+		if r.live != nil {
+			r.notice(&step)
+		}
 	case frame.Rest:
 		s.Rests++
-		if step := r.tracker.Rest(&r.decoder.Segment); step.Conn != nil && r.Rungs > 0 && r.mayWant(step.Conn) {
+		step := r.tracker.Rest(&r.decoder.Segment)
+		if step.Conn == nil {
+			return
+		}
+		if r.Rungs > 0 && r.mayWant(step.Conn) {
 			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
+		}
+		if r.live != nil {
+			r.notice(&step)
 		}
 	case frame.ICMP:
 		s.ICMP++
@@ -178,10 +202,8 @@ func (w *Wanted) byOutcome(o outcome) bool {
 
 // over takes a connection that is over.
 func (r *Reading) over(c *tcpstate.Conn) {
-	ladder := r.ladders[c.Number]
-	delete(r.ladders, c.Number)
-	reused := r.reused[c.Number]
-	delete(r.reused, c.Number)
+	defer delete(r.ladders, c.Number)
+	defer delete(r.reused, c.Number)
 	if r.failed != nil || !r.mayWant(c) {
 		return
 	}
@@ -193,6 +215,15 @@ func (r *Reading) over(c *tcpstate.Conn) {
 	if r.Each == nil {
 		return
 	}
+	if r.live != nil {
+		r.leave(c, o)
+		return
+	}
+	r.failed = r.Each(r.report(c, o))
+}
+
+// report tells a connection's story as far as it went.
+func (r *Reading) report(c *tcpstate.Conn, o outcome) *Report {
 	report := reportOf(c)
 	if r.Brief {
 		report.Outcome, report.Finding = o.outcome, o.Finding
@@ -200,11 +231,11 @@ func (r *Reading) over(c *tcpstate.Conn) {
 		report.Verdict, report.Unjudged = judge(c)
 	}
 	report.Tunnel = r.decoder.Path(c.Path)
-	report.Reused = reused
-	if ladder != nil {
+	report.Reused = r.reused[c.Number]
+	if ladder := r.ladders[c.Number]; ladder != nil {
 		report.Ladder = ladder.all()
 	}
-	r.failed = r.Each(report)
+	return report
 }
 
 // signature is what the outcome of a connection without ICMP errors depends on,

@@ -52,6 +52,8 @@ type Report struct {
 	ICMP    []ICMP    `json:"icmp,omitempty"`
 	Tunnel  []string  `json:"tunnel,omitempty"` // what the first packet was wrapped in, outermost first
 
+	Event      string `json:"event,omitempty"`      // of a live capture only: opened, asking, ended, silent, left
+	Again      bool   `json:"-"`                    // of an event before this one it was told
 	Reused     bool   `json:"reused,omitempty"`     // the same addresses and ports belonged to an earlier connection of the capture
 	GivenUp    bool   `json:"given_up,omitempty"`   // the reader had no room to follow it to its end
 	Unjudged   string `json:"unjudged,omitempty"`   // why there is no cause

@@ -24,6 +24,7 @@ type Summary struct {
 	Failed      uint64
 	GivenUp     uint64 // not followed to their end, for want of room
 	Dropped     uint64 // packets that the capturing system says it lost (pcapng)
+	Copies      uint64 // frames that were seen on another interface too, and count once
 	StrayICMP   uint64 // ICMP errors about connections that are not in the capture
 	Causes      map[cause.ID]uint64
 	Unjudged    uint64

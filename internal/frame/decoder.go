@@ -79,3 +79,17 @@ func (d *Decoder) Frame(link LinkType, b []byte, wire int, at time.Duration, num
 	}
 	return d.skip(whyLinkType | why(link))
 }
+
+// Bare takes a frame apart that begins with its IP header. The VLAN tags that
+// were taken from it stand beside it, outermost first; 0 is none.
+func (d *Decoder) Bare(tags []uint16, b []byte, wire int, at time.Duration, number uint64) Kind {
+	d.end = wire - cap(b)
+	d.Segment.Time, d.Segment.Frame = at, number
+	d.path.n = 0
+	for _, tag := range tags {
+		if tag != 0 && !d.path.push(layerVLAN|layer(tag&0xfff)) {
+			return d.skip(whyDepth)
+		}
+	}
+	return d.ip(b)
+}

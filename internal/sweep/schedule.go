@@ -168,6 +168,12 @@ func (s *Schedule) Stats() Stats {
 // Pause deals nothing out until the time given.
 func (s *Schedule) Pause(until time.Duration) { s.until = max(s.until, until) }
 
+// Slow says that this host threw packets away: fewer are sent at once.
+func (s *Schedule) Slow(now time.Duration) { s.window.fault(now, s.stats.InFlight) }
+
+// InFlight is how many attempts have been dealt out and not taken back.
+func (s *Schedule) InFlight() int { return s.stats.InFlight }
+
 // idle is how long to wait where only an attempt's end can bring news.
 const idle = 10 * time.Millisecond
 

@@ -271,6 +271,10 @@ func (c *Conn) Ending() Ending {
 	return NoEnding
 }
 
+// Closed says that the connection is over: both directions are closed and
+// acknowledged, or a RST ended it.
+func (c *Conn) Closed() bool { return c.closed }
+
 // Resets is how many RSTs were seen, effective or not.
 func (c *Conn) Resets() int {
 	if c.Detail == nil {

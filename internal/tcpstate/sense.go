@@ -74,4 +74,6 @@ type Step struct {
 	RST    RSTReason
 	New    bool // the connection's first packet
 	Reused bool // it took the addresses and ports of an earlier connection
+	Opened bool // it completed the handshake
+	Ended  bool // it ended the connection: both directions are closed and acknowledged, or a RST
 }

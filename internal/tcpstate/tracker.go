@@ -46,10 +46,7 @@ func (t *Tracker) Open() int { return t.table.live }
 // Segment follows one segment. The step's connection is valid until the next
 // call.
 func (t *Tracker) Segment(s *Segment) Step {
-	if s.Time > t.now {
-		t.now = s.Time
-		t.expire()
-	}
+	t.Advance(s.Time)
 	key, swapped := flowOf(s.Src, s.Dst, s.SrcPort, s.DstPort)
 	h := key.hash(t.table.seed)
 	n, sl := t.table.find(&key, h)
@@ -71,9 +68,11 @@ func (t *Tracker) Segment(s *Segment) Step {
 		c.Last = s.Time
 	}
 	step := Step{Conn: c, From: side, New: fresh, Reused: reused}
-	was := c.closed
+	was, opened := c.closed, c.Acked
 	t.follow(c, s, side, &step)
+	step.Opened = c.Acked && !opened
 	if c.closed && !was {
+		step.Ended = true
 		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
 	}
 	return step
@@ -94,9 +93,18 @@ func (t *Tracker) Rest(s *Segment) Step {
 	was := c.closed
 	c.rest(s, step.From, &step)
 	if c.closed && !was {
+		step.Ended = true
 		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
 	}
 	return step
+}
+
+// Advance tells that time has passed without a segment.
+func (t *Tracker) Advance(now time.Duration) {
+	if now > t.now {
+		t.now = now
+		t.expire()
+	}
 }
 
 // from says which end sent a segment.
@@ -172,6 +180,7 @@ func (e *End) first() uint32 { return e.isn }
 func (t *Tracker) finish(n uint32, sl *slot) {
 	t.handOn(sl)
 	t.table.remove(n)
+	sl.conn.Number = 0 // whoever kept the record knows that it is no more
 }
 
 func (t *Tracker) handOn(sl *slot) {

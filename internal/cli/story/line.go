@@ -89,6 +89,10 @@ func states(r *conversation.Report) string { return r.States.Initiator + "/" + r
 // ending is how the connection ended, and who ended it.
 func ending(r *conversation.Report) string {
 	if r.Ending.First == nil {
+		switch r.Event {
+		case conversation.EventOpened, conversation.EventAsking, conversation.EventLeft:
+			return "under way"
+		}
 		return "no end seen"
 	}
 	by, with, _ := strings.Cut(*r.Ending.First, ":")
@@ -106,4 +110,9 @@ func ending(r *conversation.Report) string {
 		}
 	}
 	return text
+}
+
+// Lost says that a live capture lost packets.
+func Lost(s terminal.Style, n uint64) string {
+	return s.Doubtful(s.Text(fmt.Sprintf("      ! %s lost for want of room: what seems to be missing may be among them", count(n, "packet was", "packets were")))) + "\n"
 }

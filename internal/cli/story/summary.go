@@ -56,6 +56,10 @@ func Summary(s terminal.Style, sum *conversation.Summary, title func(cause.ID) s
 		b.WriteByte('\n')
 		line("The capturing system says that it lost %s: what seems to be missing may only be missing in the capture.", count(sum.Dropped, "packet"))
 	}
+	if sum.Copies > 0 {
+		b.WriteByte('\n')
+		line("%s seen on another interface of this host too, and counted once.", count(sum.Copies, "frame was", "frames were"))
+	}
 	if sum.StrayICMP > 0 {
 		b.WriteByte('\n')
 		line("%s about connections that are not in the capture.", count(sum.StrayICMP, "ICMP error"))

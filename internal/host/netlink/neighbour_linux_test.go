@@ -1,6 +1,7 @@
 package netlink
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"os"
@@ -62,5 +63,44 @@ func TestNeighbourAbsent(t *testing.T) {
 	}
 	if _, err := NeighbourOf(addr("192.0.2.77"), 0, false); !errors.Is(err, os.ErrInvalid) {
 		t.Error(err)
+	}
+}
+
+// The numbers are those of the kernel: an entry more is counted, in the table
+// that all namespaces share.
+func TestNeighbourTables(t *testing.T) {
+	enterNetNS(t)
+	index := addVeth(t, "v0", "v1", "192.0.2.1/24", "2001:db8::1/64").Attrs().Index
+	before, err := NeighbourTablesOf()
+	must(t, err)
+	if before.Limit < 128 || before.Entries < 0 || before.Entries > before.Limit {
+		t.Errorf("%+v", before)
+	}
+	mac, err := net.ParseMAC("02:00:00:00:00:09")
+	must(t, err)
+	for i := byte(10); i < 60; i++ {
+		must(t, vishnl.NeighAdd(&vishnl.Neigh{LinkIndex: index, State: vishnl.NUD_STALE, IP: net.IPv4(192, 0, 2, i), HardwareAddr: mac}))
+	}
+	after, err := NeighbourTablesOf()
+	must(t, err)
+	// Other tests use the table at the same time.
+	if after.Entries < 40 || after.Limit != before.Limit || after.Fulls < before.Fulls {
+		t.Errorf("50 entries more: %+v, before %+v", after, before)
+	}
+}
+
+func TestNeighbourTablesParse(t *testing.T) {
+	message := func(thresh3, entries uint32, fulls uint64) []byte {
+		config, stats := make([]byte, 32), make([]byte, 88)
+		binary.NativeEndian.PutUint32(config[4:], entries)
+		binary.NativeEndian.PutUint64(stats[80:], fulls)
+		return appendAttr(appendAttr(appendAttr32(make([]byte, 4), 4, thresh3), 5, config), 7, stats)
+	}
+	var got NeighbourTables
+	for _, b := range [][]byte{message(1024, 10, 3), message(2048, 1000, 4), appendAttr32(make([]byte, 4), 3, 7), {1}, nil, message(1024, 1, 0)[:9]} {
+		got.add(b)
+	}
+	if want := (NeighbourTables{Entries: 1000, Limit: 2048, Fulls: 7}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

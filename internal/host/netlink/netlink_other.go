@@ -64,3 +64,6 @@ func UDPHolderOf(netip.AddrPort) (*evidence.Holder, error) {
 
 // TakeCounters needs Linux.
 func TakeCounters(string) (*Snapshot, error) { return nil, unsupported("counters") }
+
+// NeighbourTablesOf needs Linux.
+func NeighbourTablesOf() (*NeighbourTables, error) { return nil, unsupported("neighbour tables") }

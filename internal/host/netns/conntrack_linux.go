@@ -11,7 +11,8 @@ import (
 
 // ctnetlink (linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_common.h).
 const (
-	ctNew            = 1 << 8 // NFNL_SUBSYS_CTNETLINK; IPCTNL_MSG_CT_NEW is 0
+	ctNew            = 1 << 8     // NFNL_SUBSYS_CTNETLINK; IPCTNL_MSG_CT_NEW is 0
+	ctDelete         = 1<<8 | 0x2 // IPCTNL_MSG_CT_DELETE
 	ctaTupleOrig     = 1
 	ctaTupleReply    = 2
 	ctaStatus        = 3
@@ -61,6 +62,19 @@ func (h *Host) FillConntrack() error {
 		}
 		return nil
 	})
+}
+
+// FlushConntrack empties this host's connection tracking table.
+func (h *Host) FlushConntrack() error {
+	return h.wrap(h.Do(func() error {
+		c, err := sys.OpenNetlink(syscall.NETLINK_NETFILTER)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		body := make([]byte, 4) // struct nfgenmsg: every family
+		return c.Ask(ctDelete, syscall.NLM_F_ACK, body, func(uint16, []byte) bool { return true })
+	}))
 }
 
 // connection is the body of a request for the i-th connection, between

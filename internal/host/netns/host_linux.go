@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -90,6 +91,14 @@ func (h *Host) Fd() int { return h.fd }
 // and may be used anywhere afterwards; goroutines that f starts run outside.
 // f is called by the caller's own goroutine, so that a test's f may fail it.
 func (h *Host) Do(f func() error) error { return sys.InNetNS(h.fd, f) }
+
+// Enter moves the calling goroutine's thread into the host for good: both end
+// together. For what is not to be undone, such as a thread that closed the
+// descriptors it would come back by.
+func (h *Host) Enter() error {
+	runtime.LockOSThread()
+	return h.wrap(sys.EnterNetNS(h.fd))
+}
 
 // Sysctl sets one of the host's network sysctls, such as
 // "net.ipv4.tcp_syn_retries". A slash stands for a dot within an element, as

@@ -28,3 +28,6 @@ func Conntrack() (*evidence.Conntrack, error) { return nil, unsupported("connect
 
 // Security needs Linux.
 func Security() (*evidence.Security, error) { return nil, unsupported("security policies") }
+
+// MemoryFree needs Linux.
+func MemoryFree() (uint64, error) { return 0, unsupported("free memory") }

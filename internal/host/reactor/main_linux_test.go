@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -12,6 +13,18 @@ import (
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }
+
+// engines are all the ways to make attempts: what they find must be the same.
+func engines() map[string]Config {
+	all := map[string]Config{}
+	for name, kind := range map[string]Kind{"epoll": Epoll, "io_uring": Ring} {
+		all[name] = Config{Kind: kind}
+		all[name+", a new socket each"] = Config{Kind: kind, NewEach: true}
+		all[name+", beyond the limit"] = Config{Kind: kind, Beyond: true}
+		all[name+", beyond the limit, a new socket each"] = Config{Kind: kind, Beyond: true, NewEach: true}
+	}
+	return all
+}
 
 // list is a source: its targets, each once, and what became of them.
 type list struct {
@@ -57,7 +70,9 @@ func sweepIn(t testing.TB, h *netns.Host, c Config, l *list) []Outcome {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := h.Do(func() error { return Run(ctx, c, l) }); err != nil {
+	ran := make(chan error)
+	go func() { ran <- errors.Join(h.Enter(), Run(ctx, c, l)) }()
+	if err := <-ran; err != nil {
 		t.Fatal(err)
 	}
 	if ctx.Err() != nil {
@@ -91,6 +106,18 @@ func pair(t testing.TB) (client, server *netns.Host) {
 		t.Fatal(err)
 	}
 	return client, server
+}
+
+// unlimited lifts the limits that Linux has for the ICMP errors that it sends
+// (icmp(7)).
+func unlimited(t testing.TB, h *netns.Host) {
+	t.Helper()
+	for limit, value := range map[string]string{"net.ipv4.icmp_ratelimit": "0", "net.ipv6.icmp.ratelimit": "0",
+		"net.ipv4.icmp_msgs_per_sec": "100000", "net.ipv4.icmp_msgs_burst": "10000"} {
+		if err := h.Sysctl(limit, value); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func at(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }

@@ -68,16 +68,27 @@ type Source interface {
 	Done(now time.Duration, ended []Outcome)
 }
 
+// Kind is how an engine waits.
+type Kind uint8
+
+// The kinds. Epoll with a look of its own before is the faster one on this
+// kernel, whatever is swept (ADR 017).
+const (
+	Epoll Kind = iota // epoll(7); io_uring where sockets beyond RLIMIT_NOFILE cannot be had otherwise
+	Ring              // io_uring(7); ErrUnsupported where there is none
+)
+
 // Config is an engine's.
 type Config struct {
 	Timeout  time.Duration // of one attempt; must be positive
 	InFlight int           // sockets at most; must be positive
 	NewEach  bool          // a new socket for each attempt
-	// OwnTable gives the engine a descriptor table of its own, so that several
-	// engines may have more sockets than RLIMIT_NOFILE lets one table have. The
-	// calling goroutine must end after Run: its thread ends with it. What other
-	// threads close meanwhile stays open until then.
-	OwnTable bool
+	Kind     Kind
+	// Beyond keeps the engine's sockets out of the process's descriptor table, so
+	// that several engines may have more than RLIMIT_NOFILE lets one table have:
+	// in a table of the engine's thread (unshare(2), CLONE_FILES), or of its
+	// ring. The calling goroutine must end after Run: its thread may end with it.
+	Beyond bool
 
 	Clock   func() time.Duration        // the time that all engines of a sweep share
 	Scope   func(a netip.Addr) uint32   // the interface index of a zone; nil: none

@@ -1,0 +1,9 @@
+package conversation
+
+import (
+	"testing"
+
+	"github.com/dialscope/dialscope/internal/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }
