@@ -140,10 +140,7 @@ func (f *Fault) check(s *Scenario) error {
 		note("route", f.Route.On, func() error { return f.Route.check() })
 	}
 	if f.Rule != nil {
-		note("rule", f.Rule.On, func() error {
-			_, err := f.Rule.rule()
-			return err
-		})
+		note("rule", f.Rule.On, f.Rule.check)
 	}
 	if f.Link != nil {
 		note("link", f.Link.On, func() error { return s.Plan.checkInterface(f.Link.On, f.Link.Interface) })

@@ -25,11 +25,7 @@ func (st *Stand) inflict(ctx context.Context, f *Fault) error {
 	case f.Route != nil:
 		return f.Route.apply(st.hosts[f.Route.On])
 	case f.Rule != nil:
-		rule, err := f.Rule.rule()
-		if err != nil {
-			return err
-		}
-		return st.hosts[f.Rule.On].RejectBy(rule)
+		return st.hosts[f.Rule.On].RejectBy(f.Rule.rule())
 	case f.Link != nil:
 		return st.hosts[f.Link.On].SetLink(f.Link.Interface, false)
 	case f.Address != nil:

@@ -4,43 +4,29 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/dialscope/dialscope/internal/host/netns"
 )
 
-var rejectKinds = map[string]netns.RouteKind{
-	"unreachable": netns.Unreachable, "prohibit": netns.Prohibit, "blackhole": netns.Blackhole, "throw": netns.Throw,
+// check says what is wrong with the fault.
+func (f *RuleFault) check() error {
+	switch f.Kind {
+	case "unreachable", "prohibit", "blackhole":
+	default:
+		return at("kind", "%q: write unreachable, prohibit or blackhole", f.Kind)
+	}
+	if _, _, err := span(f.Sport, 16); err != nil {
+		return at("sport", "%v", err)
+	}
+	if _, _, err := span(f.UID, 32); err != nil {
+		return at("uid", "%v", err)
+	}
+	return nil
 }
 
-// rule is the fault as netns has it.
-func (f *RuleFault) rule() (r netns.PolicyRule, err error) {
-	kind, known := rejectKinds[f.Kind]
-	if !known || f.Kind == "throw" {
-		return r, at("kind", "%q: write unreachable, prohibit or blackhole", f.Kind)
-	}
-	r = netns.PolicyRule{Mark: f.Mark, Not: f.Not, Kind: kind}
-	if f.Port != 0 {
-		r.Protocol, r.Dport = netns.TCP, [2]uint16{f.Port, f.Port}
-	}
-	if f.Sport != "" {
-		low, high, err := span(f.Sport, 16)
-		if err != nil {
-			return r, at("sport", "%v", err)
-		}
-		r.Protocol, r.Sport = netns.TCP, [2]uint16{uint16(low), uint16(high)}
-	}
-	if f.UID != "" {
-		low, high, err := span(f.UID, 32)
-		if err != nil {
-			return r, at("uid", "%v", err)
-		}
-		r.UID = &[2]uint32{uint32(low), uint32(high)}
-	}
-	return r, nil
-}
-
-// span reads "A-B".
+// span reads "A-B"; an empty text is 0 to 0.
 func span(text string, bits int) (low, high uint64, err error) {
+	if text == "" {
+		return 0, 0, nil
+	}
 	a, b, _ := strings.Cut(text, "-")
 	if low, err = strconv.ParseUint(a, 10, bits); err == nil {
 		high, err = strconv.ParseUint(b, 10, bits)

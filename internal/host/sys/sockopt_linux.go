@@ -19,7 +19,6 @@ const (
 	SolTCP    = unix.IPPROTO_TCP
 
 	SoBindToDevice = unix.SO_BINDTODEVICE
-	SoReuseAddr    = unix.SO_REUSEADDR
 	SoMark         = unix.SO_MARK
 	SoBroadcast    = unix.SO_BROADCAST
 
