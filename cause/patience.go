@@ -24,8 +24,8 @@ func Explained(d *evidence.Dial, i int) bool {
 	}
 	all := v.readings()
 	switch {
-	case len(all) == 0:
-		return false
+	case len(all) == 0, v.unresolvedHop():
+		return false // the kernel itself will report it
 	case all[0].confidence == Certain:
 		return true
 	case !v.repeated():

@@ -224,6 +224,7 @@ func TestExplained(t *testing.T) {
 		{"nothing shows that the packets leave", waited(500*time.Millisecond, first, alive, ecn("2"), from(7), from(7)), false},
 		{"the own filter lets them leave", waited(500*time.Millisecond, first, alive, ecn("2"), clear("out"), from(7), from(7)), true},
 		{"a rule stops them for certain", waited(300*time.Millisecond, first, stops("out", "drop", 1)), true},
+		{"the neighbour does not answer", waited(500*time.Millisecond, first, &evidence.Neighbour{State: "FAILED", Gateway: true}), false},
 		{"insisted, and nothing answers", waited(500*time.Millisecond, first, mute, ecn("2"), clear("out"), from(7), from(7)), false},
 		{"sending again failed here", waited(1100*time.Millisecond, first, mute, netns(map[string]int64{"TcpExt.TCPRetransFail": 1})), true},
 	} {
