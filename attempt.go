@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/sock"
+	"github.com/dialscope/dialscope/internal/payload"
 )
 
 // try makes an attempt at one address. Where the kernel gave the socket the
@@ -45,7 +46,10 @@ func (r *run) attempt(ctx context.Context, i int, remote netip.AddrPort, deadlin
 		Broadcast: !r.NoBroadcast,
 		KeepAlive: r.KeepAlive, KeepAliveConfig: r.KeepAliveConfig,
 		Deadline: deadline, Scope: scope, Settle: r.Settle,
-		Probe: r.UDPProbe, Label: r.udpLabel(),
+		Probe: r.UDPProbe,
+	}
+	if r.UDPProbe != nil {
+		cfg.Label, cfg.Asks, cfg.Mute = r.udpLabel()
 	}
 	if remote.Addr().Is6() {
 		cfg.Network = r.Network[:3] + "6"
@@ -89,11 +93,22 @@ func (r *run) attempt(ctx context.Context, i int, remote netip.AddrPort, deadlin
 	return conn, err
 }
 
-func (r *run) udpLabel() string {
-	if len(r.UDPProbe) == 0 {
-		return "empty"
+// udpLabel names the probe's payload, what it asks, and why it may stay
+// unanswered.
+func (r *run) udpLabel() (name, asks, mute string) {
+	if p, known := payload.Named(r.UDPProbeName); known {
+		if p.Data == nil && len(r.UDPProbe) > 0 {
+			return p.Name, "", p.Silence // the caller's own question to that service
+		}
+		return p.Name, p.Asks, p.Silence
 	}
-	return "given"
+	switch {
+	case r.UDPProbeName != "":
+		return r.UDPProbeName, "", ""
+	case len(r.UDPProbe) == 0:
+		return payload.Empty.Name, "", ""
+	}
+	return "given", "", ""
 }
 
 // enter gives a new attempt its place in the report: it begins now.

@@ -160,6 +160,11 @@ type Dialer struct {
 	// an empty non-nil slice sends an empty datagram.
 	UDPProbe []byte
 
+	// UDPProbeName names the probe in the report. A name that [UDPProbeFor] gives
+	// adds what the probe asks, and what silence says of that service. Empty:
+	// "empty" or "given".
+	UDPProbeName string
+
 	// EveryAddress tries every address of the name to its own end instead of
 	// stopping at the first that connects. The first connection is returned,
 	// the others are closed.

@@ -1,11 +1,14 @@
 package cause
 
+import "github.com/dialscope/dialscope/evidence"
+
 var udpEntries = []Entry{
 	{
 		ID:          UDPAnswered,
 		Group:       GroupUDP,
 		Title:       "a datagram came back",
-		Explanation: "A datagram came back from {target}[[ after {elapsed}]]: something there answers.",
+		Explanation: "A datagram came back from {target}[[ after {elapsed}]]: something there answers[[ ({detail})]].",
+		Detail:      "what the datagram had asked, where that is known",
 		Remedy:      "Nothing needs to be done; if the application still fails, the reason lies in what it says and not in the network.",
 		Culprit:     Nobody,
 		Page: `UDP has no handshake: connect(2) on a datagram socket only notes the peer's
@@ -24,7 +27,8 @@ By hand:
 		ID:          UDPSilent,
 		Group:       GroupUDP,
 		Title:       "no answer came, which UDP does not explain",
-		Explanation: "Nothing came back from {target}[[ within {elapsed}]]: an open port, a filtered one and a lost datagram look the same.",
+		Explanation: "Nothing came back from {target}[[ within {elapsed}]]: an open port, a filtered one and a lost datagram look the same[[; {detail}]].",
+		Detail:      "why the service that this port is for may stay silent to what it was asked",
 		Remedy:      "Send what the service answers to, or look on {address|the destination} whether it listens (`ss -lun 'sport = :{port}'`) and what arrives (`tcpdump -ni any 'udp port {port}'`).",
 		Culprit:     Nobody,
 		Page: `A UDP service answers only to what it understands, and many never answer. A
@@ -46,5 +50,29 @@ and on the destination:
     ss -lun 'sport = :PORT'
     nstat -az UdpNoPorts UdpRcvbufErrors`,
 		Reference: "RFC 768; RFC 1122 §4.1.3.3; udp(7); RFC 1812 §4.3.2.8",
+	},
+	{
+		ID:          DatagramTooLarge,
+		Group:       GroupUDP,
+		Title:       "the datagram is too large to be sent",
+		Explanation: "The kernel does not send a datagram this large to {target}[[: {detail}]].",
+		Detail:      "the datagram's size, what would have gone, and the path's MTU",
+		Remedy:      "Send smaller datagrams[[, of {count} bytes at most]], or use TCP for what is larger; `tracepath {address}` finds the MTU of the path.",
+		Errnos:      []evidence.Errno{"EMSGSIZE"},
+		Culprit:     Local,
+		Page: `A UDP datagram holds at most 65,507 bytes over IPv4 and 65,527 over IPv6: its
+length field counts 16 bits (RFC 768), and IPv4 counts its own header too. What
+is larger than the path's MTU goes in fragments, unless the socket forbids them
+(IP_MTU_DISCOVER); then the MTU less the headers is the limit: 1,472 bytes over
+IPv4 and 1,452 over IPv6 on an Ethernet.
+
+Nothing was sent, and nothing is known of the other end. FreeBSD and macOS
+refuse more than net.inet.udp.maxdgram, 9,216 bytes, already.
+
+By hand:
+    ping -M do -s 1472 ADDRESS
+    ip route get ADDRESS
+    tracepath ADDRESS`,
+		Reference: "RFC 768; RFC 8200 §3; udp(7); ip(7) IP_MTU_DISCOVER, IP_MTU",
 	},
 }

@@ -152,6 +152,7 @@ var errnos = [...]ErrnoEntry{
 		When:    "send(2) of more than 65,507 bytes over UDP and IPv4 (65,527 over IPv6), or of more than the path's MTU when fragmentation is forbidden. Never ends a TCP attempt.",
 		Windows: "WSAEMSGSIZE (10040); also from a receive with too small a buffer.",
 		BSD:     "Number 40; the limit is net.inet.udp.maxdgram, 9,216 bytes by default on FreeBSD and macOS.",
+		Causes:  []ID{DatagramTooLarge},
 	},
 	{
 		Name: "ENETDOWN", Number: 100, Outcome: Unreachable,

@@ -72,6 +72,7 @@ const (
 	ZeroWindow       ID = "zero-window"
 
 	// UDP.
-	UDPAnswered ID = "udp-answered"
-	UDPSilent   ID = "udp-silent"
+	UDPAnswered      ID = "udp-answered"
+	UDPSilent        ID = "udp-silent"
+	DatagramTooLarge ID = "datagram-too-large"
 )

@@ -115,7 +115,12 @@ type Datagram struct {
 	Received  int           `json:"received,omitempty"`
 	Answered  bool          `json:"answered,omitempty"` // a datagram came back, perhaps an empty one
 	RecvErrno Errno         `json:"recv_errno,omitempty"`
-	Payload   string        `json:"payload,omitempty"` // the name of the probe's payload: "empty", "dns", ...
+	Payload   string        `json:"payload,omitempty"` // the name of the probe's payload: "empty", "dns", "given", ...
+	Asks      string        `json:"asks,omitempty"`    // what a known payload asks
+	Unheard   string        `json:"unheard,omitempty"` // why a service that is there may leave this payload unanswered
+	Size      int           `json:"size,omitempty"`    // of a datagram that was too large (EMSGSIZE); Limit is what would have gone
+	Limit     int           `json:"limit,omitempty"`
+	PathMTU   int           `json:"path_mtu,omitempty"` // octets, as the kernel knows it; with EMSGSIZE
 }
 
 // Expired says that a deadline of ours ended the attempt; the socket was closed.

@@ -30,6 +30,7 @@ func (o *options) check(flags *pflag.FlagSet) error {
 		{o.count < 0, "--count cannot be negative: write 0 to go on until interrupted"},
 		{set("interval") && !until && !set("count"), "--interval is for --count and --until-…: add one of them"},
 		{set("for") && !until, "--for is for --until-open and --until-closed: to bound one dial use --timeout"},
+		{!udp && o.payload.text != "", "--payload is UDP's: add --network udp, or remove it"},
 		{udp && o.fastOpen, "--fast-open is TCP's: remove it or --network " + o.network},
 		{udp && o.mptcp, "--mptcp is TCP's: remove it or --network " + o.network},
 		{udp && o.userTimeout > 0, "--user-timeout is TCP's: remove it or --network " + o.network},
@@ -115,7 +116,7 @@ func (o *options) dialer(t target.Target) *dialscope.Dialer {
 	}
 	udp := strings.HasPrefix(o.network, "udp")
 	if udp {
-		d.UDPProbe = probe(t.Port)
+		d.UDPProbeName, d.UDPProbe = o.probe(t.Port)
 	}
 	if o.source.IsValid() {
 		if udp {

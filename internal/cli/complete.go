@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/target"
+	"github.com/dialscope/dialscope/internal/payload"
 )
 
 // completeOptions gives the shells the values of those options that have a
@@ -18,6 +19,7 @@ func completeOptions(cmd *cobra.Command) {
 	words("network", networks...)
 	words("color", "auto", "always", "never")
 	words("probes", "none", "few", "all")
+	complete(cmd, "payload", func(string) []string { return append(payload.Names(), "hex:", "text:", "file:", "list") })
 	complete(cmd, "explain", func(string) []string { return explainable() })
 	for _, name := range []string{
 		"timeout", "attempt-timeout", "fallback-delay", "settle", "user-timeout", "syn-retries", "source", "local-ports",

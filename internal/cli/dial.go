@@ -43,6 +43,9 @@ func (a *app) dial(cmd *cobra.Command, args []string) error {
 		}
 		return a.explain(o.explain)
 	}
+	if o.payload.list {
+		return a.payloads()
+	}
 	if err := o.check(cmd.Flags()); err != nil {
 		return err
 	}

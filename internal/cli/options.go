@@ -30,6 +30,7 @@ type options struct {
 	// What else is sent.
 	probes     string // empty: by the kind of run
 	maxPackets uint32
+	payload    datagram
 
 	// From where and how.
 	source     source
@@ -155,6 +156,8 @@ func (o *options) register(flags *pflag.FlagSet) {
 	group = groupProbes
 	value(choice{&o.probes, []string{"none", "few", "all"}}, "probes", "none", "look into silence and resets by probes, `WHICH`: none, few (no other port of the target) or all (for one target; else few, and none when repeating)")
 	number(&o.maxPackets, 1, 1000, "max-packets", "20", "probe with at most `N` packets an address, 1 to 1000")
+
+	value(&o.payload, "payload", "dns", "with --network udp: send `WHAT`, a service's question by its name (list shows them), hex:0a0b, text:hello or file:NAME (default by the port)")
 
 	group = groupRepeat
 	flags.IntVarP(&o.count, "count", "c", 1, "dial `N` times and sum up; 0 goes on until interrupted")

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/series"
@@ -181,23 +180,6 @@ func TestBuild(t *testing.T) {
 	want := "dialscope v1.2.3\nrevision  abc, with local changes\nof        2026-01-02T03:04:05Z\n"
 	if got := b.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestDNSProbe(t *testing.T) {
-	var m dnsmessage.Message
-	if err := m.Unpack(probe(53)); err != nil {
-		t.Fatal(err)
-	}
-	if len(m.Questions) != 1 || m.Questions[0].Type != dnsmessage.TypeNS || m.Questions[0].Name.String() != "." || !m.RecursionDesired {
-		t.Errorf("%+v", m)
-	}
-}
-
-func TestNTPProbe(t *testing.T) {
-	// RFC 5905 §7.3: 48 octets; version 4, mode 3 in the first.
-	if p := probe(123); len(p) != 48 || p[0]>>3&7 != 4 || p[0]&7 != 3 {
-		t.Errorf("%v", p)
 	}
 }
 

@@ -209,6 +209,9 @@ func datagramWords(f *evidence.Datagram) string {
 	}
 	switch {
 	case f.SendErrno != "":
+		if f.Limit > 0 {
+			return fmt.Sprintf("a datagram of %d bytes does not leave: %s, at most %d go", f.Size, f.SendErrno, f.Limit)
+		}
 		return "sending a datagram fails: " + string(f.SendErrno)
 	case f.RecvErrno != "":
 		return sent + ": " + string(f.RecvErrno) + " after " + Duration(f.Waited)

@@ -112,11 +112,14 @@ func (s *socket) datagram(ctx context.Context) (net.Conn, error) {
 
 func (s *socket) exchange(ctx context.Context) error {
 	began := time.Now()
-	d := &evidence.Datagram{Payload: s.Label}
+	d := &evidence.Datagram{Payload: s.Label, Asks: s.Asks}
 	n, errno := sys.Send(s.fd, s.Probe)
 	d.Sent, d.SendErrno = n, name(errno)
 	if errno != 0 {
 		d.Sent = 0
+		if errno == syscall.EMSGSIZE {
+			s.measure(d)
+		}
 		s.drainErrqueue()
 		s.Add(evidence.FromSend, d)
 		return os.NewSyscallError("write", errno)
@@ -129,6 +132,7 @@ func (s *socket) exchange(ctx context.Context) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrExpired) && ctx.Err() == nil:
+		d.Unheard = s.Mute
 		s.Add(evidence.FromRecv, d)
 		return expired(s.Config, s.Recorder)
 	case errors.Is(err, ErrExpired), errors.Is(err, ErrCancelled):
@@ -159,6 +163,17 @@ func (s *socket) exchange(ctx context.Context) error {
 	}
 	s.Add(evidence.FromRecv, d)
 	return nil
+}
+
+// measure says how large the datagram might have been.
+func (s *socket) measure(d *evidence.Datagram) {
+	d.Size, d.Limit = len(s.Probe), Largest(s.v6)
+	if mtu, errno := pathMTU(s.fd, s.v6); errno == 0 {
+		d.PathMTU = mtu
+	}
+	if d.Size <= d.Limit && d.PathMTU > 0 {
+		d.Limit = Fits(d.PathMTU, s.v6)
+	}
 }
 
 // errnoOf is the number behind a name that ICMP can produce.

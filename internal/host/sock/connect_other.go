@@ -119,7 +119,7 @@ func failure(ctx context.Context, c *Config, r *Recorder, err error) error {
 
 func exchange(ctx context.Context, c *Config, r *Recorder, conn net.Conn) error {
 	began := time.Now()
-	d := &evidence.Datagram{Payload: c.Label}
+	d := &evidence.Datagram{Payload: c.Label, Asks: c.Asks}
 	defer func() {
 		d.Waited = time.Since(began)
 		r.Add(evidence.FromRecv, d)
@@ -146,6 +146,7 @@ func exchange(ctx context.Context, c *Config, r *Recorder, conn net.Conn) error 
 	if ctx.Err() != nil {
 		return cancelled(ctx, c, r)
 	}
+	d.Unheard = c.Mute
 	return expired(c, r)
 }
 

@@ -50,6 +50,8 @@ type Config struct {
 	Settle time.Duration // how long to watch a fresh connection
 	Probe  []byte        // UDP: the datagram to send; nil: none
 	Label  string        // the name of the probe's payload
+	Asks   string        // what it asks, for the record
+	Mute   string        // why it may stay unanswered, for the record
 
 	// Checkpoints are times since the attempt began at which the socket is
 	// looked at while its handshake is awaited; AtCheckpoint runs after each
