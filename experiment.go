@@ -62,6 +62,7 @@ func (x *examination) experimentBeside(fd int) {
 		x.looked = true
 		x.seeCounters()
 		x.seeLink()
+		x.seeListener()
 		x.seeRules()
 	}
 	if !x.made && !x.explained() && x.mayProbe() {

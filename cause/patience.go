@@ -26,7 +26,7 @@ func Explained(d *evidence.Dial, i int) bool {
 	switch {
 	case len(all) == 0, v.unresolvedHop():
 		return false // the kernel itself will report it
-	case all[0].confidence == Certain:
+	case all[0].confidence == Certain && all[0].rule.id != ListenQueueFull: // a queue may empty
 		return true
 	case !v.repeated():
 		return false
