@@ -11,6 +11,7 @@ var table = map[string]room{
 
 	"internal/payload": {layer: core, imports: `pure`, tests: `std golang.org/x/net/dns/dnsmessage`},
 	"internal/sweep":   {layer: core, imports: `pure`},
+	"internal/parquet": {layer: part, imports: `std`, tests: `github.com/parquet-go/parquet-go`},
 	"internal/sockets": {layer: core, imports: `pure cause internal/tcpstate`},
 
 	"internal/filter": {layer: core, imports: `pure`},
@@ -77,12 +78,13 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
 		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
-	"internal/cli/terminal":   {layer: part, imports: `std golang.org/x/term`},
-	"internal/cli/answer":     {layer: part, imports: `std evidence cause internal/cli/terminal`},
-	"internal/cli/progress":   {layer: part, imports: `std . evidence cause internal/cli/answer internal/cli/terminal`},
-	"internal/cli/series":     {layer: part, imports: `std cause`},
-	"internal/cli/target":     {layer: part, imports: `std`},
-	"internal/cli/results":    {layer: part, imports: `std . evidence cause`},
+	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
+	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
+	"internal/cli/progress": {layer: part, imports: `std . evidence cause internal/cli/answer internal/cli/terminal`},
+	"internal/cli/series":   {layer: part, imports: `std cause`},
+	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/results": {layer: part, imports: `std . evidence cause internal/parquet`,
+		tests: `github.com/parquet-go/parquet-go`},
 	"internal/cli/socketlist": {layer: part, imports: `std cause internal/sockets internal/cli/terminal`},
 	"internal/cli/story": {layer: part,
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
@@ -91,7 +93,7 @@ var table = map[string]room{
 		imports: `std syscall . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
 			internal/listen internal/payload internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
-		tests: `internal/testcapture golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
+		tests: `internal/testcapture internal/host/netns golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},
 	"cmd/dialscope": {layer: delivery, imports: `std syscall internal/cli`},
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},

@@ -18,6 +18,7 @@ type sweepInput struct {
 	ports    []uint16
 	exclude  []sweep.Span
 	reserved bool
+	seen     *sweep.Seen // of a stream: what was named before
 
 	mu     sync.Mutex
 	named  map[netip.Addr]string
@@ -26,6 +27,9 @@ type sweepInput struct {
 
 func newSweepInput(t SweepTargets) (*sweepInput, error) {
 	in := &sweepInput{ports: t.Ports, reserved: t.Reserved, named: map[netip.Addr]string{}}
+	if t.More != nil {
+		in.seen = new(sweep.Seen)
+	}
 	for _, text := range t.Exclude {
 		span, err := sweep.ParseExclusion(text)
 		if err != nil {
@@ -69,7 +73,7 @@ func (in *sweepInput) space(ctx context.Context, words []string) (*sweep.Space, 
 	if err != nil {
 		return nil, err
 	}
-	return sweep.NewSpace(append(wants, found...), in.ports, in.exclude)
+	return sweep.NewSpace(append(wants, found...), in.ports, in.exclude, in.seen)
 }
 
 func (in *sweepInput) resolve(ctx context.Context, names []sweep.Target) ([]sweep.Want, error) {

@@ -105,7 +105,12 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, args []string) (err er
 		return usagef("the targets are no longer those of the journal: a name has other addresses now. Begin a new sweep")
 	}
 	p.Digest = s.sweeper.Digest()
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() {
+		// What made it fail is the first reason, and the only one that is told.
+		if closing := s.close(); err == nil && closing != nil {
+			err = fmt.Errorf("the results could not be written: %w", closing)
+		}
+	}()
 	if err := s.open(p); err != nil {
 		return err
 	}
@@ -175,7 +180,8 @@ func (s *sweeping) open(p results.Plan) error {
 // run makes the sweep and tells of it.
 func (s *sweeping) run(ctx context.Context) error {
 	s.announce()
-	stop := s.line.Start(s.progressWords)
+	stopLine, stopPauses := s.line.Start(s.progressWords), s.tellPauses(ctx)
+	stop := func() { stopLine(); stopPauses() }
 	first := s.firstWords(ctx)
 	var failed error
 	var one results.Record // used again: nobody keeps it

@@ -37,6 +37,15 @@ func installed(t *testing.T) string {
 // A sweep that is killed again and again, and resumed each time, ends with
 // what an uninterrupted one found: nothing is lost, and nothing is there twice.
 func TestSweepKilledAndResumed(t *testing.T) {
+	for _, engine := range []string{"epoll", "io_uring"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			killAndResume(t, engine)
+		})
+	}
+}
+
+func killAndResume(t *testing.T, engine string) {
 	l, err := net.Listen("tcp", "127.9.0.77:0")
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +58,7 @@ func TestSweepKilledAndResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"sweep", "127.9.0.0/21", "-f", hosts, "-p", port, "--seed", "42", "--timeout", "500ms", "--json", "--quiet"}
+	args = append(args, "--engine", engine)
 	args = args[:len(args):len(args)]
 	whole, err := exec.Command(program, append(args, "--rate", "0")...).Output()
 	if err != nil {
@@ -81,7 +91,7 @@ func TestSweepKilledAndResumed(t *testing.T) {
 		if _, missing := os.Stat(journal); missing != nil {
 			next = first // killed before it began
 		} else {
-			next = []string{"sweep", "--resume", journal, "--rate", "3000", "--json", "--quiet"}
+			next = []string{"sweep", "--resume", journal, "--rate", "3000", "--json", "--quiet", "--engine", engine}
 		}
 		if err == nil {
 			last = out.Bytes()

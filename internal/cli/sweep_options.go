@@ -70,7 +70,7 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 
 	flags.StringVarP(&o.ports, "ports", "p", "", "`PORTS` to connect to: 22,80,8000-8100,https; - is all but 0")
 	note("ports", "22,80,8000-8100,https")
-	number(&o.top, 1, uint32(sweep.MostTopPorts), "top-ports", "20", fmt.Sprintf("the `N` ports that services are most often met on, 1 to %d", sweep.MostTopPorts))
+	number(&o.top, 1, uint32(sweep.MostTopPorts), "top-ports", "20", fmt.Sprintf("the first `N` of %d ports that servers usually listen on", sweep.MostTopPorts))
 	flags.StringArrayVarP(&o.files, "file", "f", nil, "read targets from `FILE`, one a line, of any length; - is standard input; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "never touch `ADDRESSES`: an address, a prefix or a range; may be repeated, or hold commas")
 	flags.StringArrayVar(&o.excludes, "exclude-file", nil, "never touch what `FILE` lists, one a line; may be repeated")
@@ -94,7 +94,7 @@ func (o *sweepOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.json, "json", false, "NDJSON on standard output, one result a line; the summary on standard error")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no summary")
 	value(&o.only, "only", "", "open", "tell `OUTCOMES` only, separated by commas: open, refused, timeout, unreachable, denied, ... (default open; with --json all)")
-	flags.StringArrayVarP(&o.out, "out", "o", nil, "write results to `FILE` too, by its ending .ndjson, .csv, .xml or .txt (open ones, HOST:PORT a line); may be repeated")
+	flags.StringArrayVarP(&o.out, "out", "o", nil, "write results to `FILE` too, by its ending .ndjson, .csv, .parquet, .xml or .txt (open ones, HOST:PORT a line); may be repeated")
 	flags.StringVar(&o.xml, "xml", "", "write `FILE` as nmap's -oX does; -oX FILE is the same")
 	flags.BoolVar(&o.force, "force", false, "write over files that exist")
 	flags.BoolVar(&o.banner, "banner", false, "read what an open port says first, and try whether it speaks TLS")

@@ -1,7 +1,9 @@
 package sweep
 
 import (
+	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"net/netip"
@@ -33,14 +35,12 @@ type block struct {
 	ports []uint16
 }
 
-// NewSpace joins what is wanted and takes out what is excluded. Targets that
-// are asked for twice with the same list of ports are in it once.
-func NewSpace(wants []Want, ports []uint16, exclude []Span) (*Space, error) {
-	type group struct {
-		ports []uint16
-		spans []Span
-	}
-	groups, order := map[string]*group{}, []string{}
+// NewSpace joins what is wanted and takes out what is excluded, and what is in
+// a space that was made with the same Seen before. A target that is asked for
+// twice is in it once. seen may be nil.
+func NewSpace(wants []Want, ports []uint16, exclude []Span, seen *Seen) (*Space, error) {
+	var groups []*group // of each list of ports, what is wanted with it
+	byList := map[string]*group{}
 	for _, w := range wants {
 		list := w.Ports
 		if list == nil {
@@ -48,28 +48,86 @@ func NewSpace(wants []Want, ports []uint16, exclude []Span) (*Space, error) {
 		}
 		list = slices.Compact(slices.Sorted(slices.Values(list)))
 		key := portsKey(list)
-		if groups[key] == nil {
-			groups[key] = &group{ports: list}
-			order = append(order, key)
+		if byList[key] == nil {
+			byList[key] = &group{ports: list}
+			groups = append(groups, byList[key])
 		}
-		groups[key].spans = append(groups[key].spans, w.Span)
+		byList[key].spans = append(byList[key].spans, w.Span)
 	}
-	slices.Sort(order)
+	slices.SortFunc(groups, func(a, b *group) int { return slices.Compare(a.ports, b.ports) })
 	excluded := union(exclude)
 	s := new(Space)
 	total := new(big.Int)
-	for _, key := range order {
-		g := groups[key]
-		for _, span := range subtract(union(g.spans), excluded) {
-			total.Add(total, count(span, len(g.ports)))
-			s.blocks = append(s.blocks, block{span, numOf(span.First), g.ports})
+	for _, share := range disjoint(groups, seen.before()) {
+		spans := subtract(union(share.spans), excluded)
+		for _, earlier := range share.seen {
+			spans = earlier.outOf(spans)
+		}
+		for _, span := range spans {
+			total.Add(total, count(span, len(share.ports)))
+			s.blocks = append(s.blocks, block{span, numOf(span.First), share.ports})
 			s.ends = append(s.ends, total.Uint64())
 		}
 	}
 	if total.Cmp(most) > 0 {
 		return nil, &TooManyError{Targets: total}
 	}
+	seen.add(groups)
 	return s, nil
+}
+
+// group is spans with a list of ports.
+type group struct {
+	ports []uint16
+	spans []Span
+}
+
+// share is ports that are wanted, and were seen, with the same groups.
+type share struct {
+	group
+	seen []*seenGroup
+}
+
+// disjoint sorts the ports of all groups by which groups they are in: no port
+// is in two of the shares, and the lists of ports in use remain few.
+func disjoint(groups []*group, seen []*seenGroup) []*share {
+	in := map[uint16][]int32{} // of each port, its groups; those seen are negative
+	for i, g := range groups {
+		for _, p := range g.ports {
+			in[p] = append(in[p], int32(i))
+		}
+	}
+	for i, g := range seen {
+		for _, p := range g.ports {
+			if of := in[p]; of != nil {
+				in[p] = append(of, int32(-1-i))
+			}
+		}
+	}
+	var shares []*share
+	known := map[string]*share{}
+	var key []byte
+	for _, port := range slices.Sorted(maps.Keys(in)) {
+		key = key[:0]
+		for _, g := range in[port] {
+			key = binary.NativeEndian.AppendUint32(key, uint32(g))
+		}
+		p := known[string(key)]
+		if p == nil {
+			p = new(share)
+			for _, g := range in[port] {
+				if g >= 0 {
+					p.spans = append(p.spans, groups[g].spans...)
+				} else {
+					p.seen = append(p.seen, seen[-1-g])
+				}
+			}
+			known[string(key)] = p
+			shares = append(shares, p)
+		}
+		p.ports = append(p.ports, port)
+	}
+	return shares
 }
 
 // most is more than anyone can wait for, and leaves the arithmetic room.

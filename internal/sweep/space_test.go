@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -45,7 +46,7 @@ func space(t testing.TB, words []string, ports []uint16, exclude ...string) *Spa
 		}
 		out = append(out, span)
 	}
-	s, err := NewSpace(wants, ports, out)
+	s, err := NewSpace(wants, ports, out, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func TestSpaceEdges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = NewSpace([]Want{{Span: target.Span}}, []uint16{80}, nil)
+		_, err = NewSpace([]Want{{Span: target.Span}}, []uint16{80}, nil, nil)
 		var many *TooManyError
 		if !errors.As(err, &many) {
 			t.Errorf("%s: %v", p, err)
@@ -107,6 +108,194 @@ func TestSpaceEdges(t *testing.T) {
 	if Takes(math.MaxUint64, 1e-9) != math.MaxInt64 {
 		t.Error("takes for ever")
 	}
+}
+
+// Lists of ports that overlap, prefixes within others and the same word twice:
+// each target is there once, in whatever order the words come.
+func TestNoTargetTwice(t *testing.T) {
+	for _, words := range [][]string{
+		{"192.0.2.1:80,443", "192.0.2.1", "192.0.2.1:443,22", "192.0.2.1:80"},
+		{"192.0.2.0/30", "192.0.2.1:80,443", "192.0.2.2-3", "192.0.2.3:1-1000", "192.0.2.1"},
+		{"[fe80::1%a]:80,81", "[fe80::1%b]:80", "fe80::1%a"},
+		{"192.0.2.1:1-65535", "192.0.2.1:-", "192.0.2.1"},
+	} {
+		seen := map[string]bool{}
+		s := space(t, words, []uint16{22, 80})
+		for i := range s.Total() {
+			a := s.At(i).String()
+			if seen[a] {
+				t.Errorf("%v: %s is there twice", words, a)
+			}
+			seen[a] = true
+		}
+		for _, w := range words {
+			one := space(t, []string{w}, []uint16{22, 80})
+			for i := range one.Total() {
+				if a := one.At(i).String(); !seen[a] {
+					t.Errorf("%v: %s is not there", words, a)
+				}
+			}
+		}
+		turned := slices.Clone(words)
+		slices.Reverse(turned)
+		if space(t, turned, []uint16{22, 80}).Digest() != s.Digest() {
+			t.Errorf("%v: in another order it is another space", words)
+		}
+	}
+}
+
+// anyWants draws words of overlapping spans, each with ports of its own.
+func anyWants(t *rapid.T, label string) []Want {
+	base := numOf(netip.MustParseAddr("10.0.0.0"))
+	var wants []Want
+	for range rapid.IntRange(1, 6).Draw(t, label) {
+		first := rapid.IntRange(0, 40).Draw(t, "first")
+		last := rapid.IntRange(first, min(first+20, 40)).Draw(t, "last")
+		w := Want{Span: Span{base.add(uint64(first)).addr(true), base.add(uint64(last)).addr(true)}}
+		if rapid.IntRange(0, 3).Draw(t, "zoned") == 0 {
+			a := netip.MustParseAddr("fe80::1").WithZone(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "zone"))
+			w.Span = Span{a, a}
+		}
+		if rapid.Bool().Draw(t, "own ports") {
+			w.Ports = rapid.SliceOfN(rapid.Uint16Range(1, 6), 1, 6).Draw(t, "ports")
+		}
+		wants = append(wants, w)
+	}
+	return wants
+}
+
+func wanted(wants []Want, ports []uint16) map[netip.AddrPort]bool {
+	all := map[netip.AddrPort]bool{}
+	for _, w := range wants {
+		list := w.Ports
+		if list == nil {
+			list = ports
+		}
+		for a := w.First; ; a = a.Next() {
+			for _, p := range list {
+				all[netip.AddrPortFrom(a, p)] = true
+			}
+			if a == w.Last {
+				break
+			}
+		}
+	}
+	return all
+}
+
+// The parts of a stream together hold each target that is wanted, once.
+func TestSeenProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ports := []uint16{2, 4, 6}
+		var seen Seen
+		var all []Want
+		got := map[netip.AddrPort]bool{}
+		for range rapid.IntRange(1, 5).Draw(t, "parts") {
+			wants := anyWants(t, "wants")
+			all = append(all, wants...)
+			s, err := NewSpace(wants, ports, nil, &seen)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range s.Total() {
+				a := s.At(i)
+				if got[a] {
+					t.Fatalf("%v is there twice", a)
+				}
+				got[a] = true
+			}
+		}
+		if diff := cmp.Diff(len(wanted(all, ports)), len(got)); diff != "" {
+			t.Fatal(diff)
+		}
+		for a := range wanted(all, ports) {
+			if !got[a] {
+				t.Fatalf("%v is missing", a)
+			}
+		}
+	})
+}
+
+// A million words cost no more than a look at each; what is beyond the bound
+// may come again, and nothing else changes.
+func TestSeenIsBounded(t *testing.T) {
+	seen := Seen{n: SeenMost}
+	want := []Want{{Span: Span{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.1")}}}
+	for range 2 {
+		s, err := NewSpace(want, []uint16{80}, nil, &seen)
+		if err != nil || s.Total() != 1 {
+			t.Errorf("%d targets, %v", s.Total(), err)
+		}
+	}
+}
+
+func TestMergeProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spans := func(label string) []Span {
+			var out []Span
+			for _, w := range anyWants(t, label) {
+				out = append(out, w.Span)
+			}
+			return out
+		}
+		a, b := spans("a"), spans("b")
+		got, want := merge(union(a), union(b)), union(append(slices.Clone(a), b...))
+		if !slices.Equal(got, want) {
+			t.Fatalf("merge of %v and %v: %v, want %v", a, b, got, want)
+		}
+	})
+}
+
+// Shards share an order: together they deal out each target once.
+func TestShardsProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		wants := anyWants(t, "wants")
+		shards := rapid.IntRange(1, 7).Draw(t, "shards")
+		seed := rapid.Uint64().Draw(t, "seed")
+		got := map[netip.AddrPort]int{}
+		for k := 1; k <= shards; k++ {
+			s, err := NewSpace(wants, []uint16{80}, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan := NewSchedule(Options{Limits: Limits{InFlight: 1 << 12}, Seed: seed, Shard: k, Shards: shards})
+			plan.Add(s)
+			plan.Close()
+			var into [32]Attempt
+			for now := time.Duration(0); !plan.Finished(); now += time.Second {
+				n, _ := plan.Take(now, into[:])
+				for _, a := range into[:n] {
+					got[a.Addr]++
+					plan.Done(now, a, Answered, 1)
+				}
+			}
+		}
+		want := wanted(wants, []uint16{80})
+		if len(got) != len(want) {
+			t.Fatalf("%d targets, want %d", len(got), len(want))
+		}
+		for a, n := range got {
+			if n != 1 || !want[a] {
+				t.Fatalf("%v: %d times, wanted: %v", a, n, want[a])
+			}
+		}
+	})
+}
+
+// An order of any length, by any seed, is a permutation.
+func TestOrderProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Uint64Range(1, 5000).Draw(t, "n")
+		o := NewOrder(n, rapid.Uint64().Draw(t, "seed"))
+		seen := make([]bool, n)
+		for i := range n {
+			at := o.At(i)
+			if at >= n || seen[at] {
+				t.Fatalf("place %d of %d: %d", i, n, at)
+			}
+			seen[at] = true
+		}
+	})
 }
 
 // Exclusions are obeyed whatever is asked for: checked against the plain test
@@ -140,7 +329,7 @@ func TestExclusionsAlwaysHold(t *testing.T) {
 				want[a] = true
 			}
 		}
-		s, err := NewSpace(wants, []uint16{80}, exclude)
+		s, err := NewSpace(wants, []uint16{80}, exclude, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

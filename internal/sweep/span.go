@@ -62,13 +62,32 @@ func union(spans []Span) []Span {
 	})
 	var out []Span
 	for _, s := range sorted {
-		if n := len(out); n > 0 && joins(out[n-1], s) {
-			if out[n-1].Last.Less(s.Last) {
-				out[n-1].Last = s.Last
-			}
-			continue
+		out = join(out, s)
+	}
+	return out
+}
+
+// join appends a span that does not begin before the last.
+func join(out []Span, s Span) []Span {
+	n := len(out)
+	if n == 0 || !joins(out[n-1], s) {
+		return append(out, s)
+	}
+	if out[n-1].Last.Less(s.Last) {
+		out[n-1].Last = s.Last
+	}
+	return out
+}
+
+// merge is the union of two unions.
+func merge(a, b []Span) []Span {
+	out := make([]Span, 0, len(a)+len(b))
+	for len(a) > 0 || len(b) > 0 {
+		if len(b) == 0 || len(a) > 0 && a[0].First.Compare(b[0].First) <= 0 {
+			out, a = join(out, a[0]), a[1:]
+		} else {
+			out, b = join(out, b[0]), b[1:]
 		}
-		out = append(out, s)
 	}
 	return out
 }
@@ -84,21 +103,18 @@ func joins(a, b Span) bool {
 	return !a.Last.Less(b.First) || numOf(a.Last).next() == numOf(b.First)
 }
 
-// subtract takes what is excluded out of spans; excluded is a union. A zone
-// does not protect an address from being excluded.
+// subtract takes what is excluded out of spans; excluded is a union without
+// zones. A zone does not protect an address from being excluded.
 func subtract(spans, excluded []Span) []Span {
 	var out []Span
 	for _, s := range spans {
 		is4, zone := s.First.Is4(), s.First.Zone()
 		first, last := numOf(s.First), numOf(s.Last)
 		gone := false
-		for _, x := range excluded {
-			if x.First.Is4() != is4 {
-				continue
-			}
+		for _, x := range excluded[firstNotBefore(excluded, s.First):] {
 			lo, hi := numOf(x.First), numOf(x.Last)
-			if hi.less(first) || last.less(lo) {
-				continue
+			if x.First.Is4() != is4 || last.less(lo) {
+				break
 			}
 			if first.less(lo) {
 				out = append(out, Span{first.addr(is4).WithZone(zone), lo.prev().addr(is4).WithZone(zone)})

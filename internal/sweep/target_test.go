@@ -99,7 +99,7 @@ func TestTopPorts(t *testing.T) {
 		}
 		seen[p] = true
 	}
-	if got := TopPorts(3); len(got) != 3 || got[0] != 80 {
+	if got := TopPorts(3); len(got) != 3 || got[0] != 443 {
 		t.Errorf("%v", got)
 	}
 }
@@ -115,6 +115,29 @@ func FuzzParseTarget(f *testing.F) {
 		}
 		if span, err := ParseExclusion(text); err == nil && span.Last.Less(span.First) {
 			t.Errorf("%q: %v", text, span)
+		}
+	})
+}
+
+func FuzzParsePorts(f *testing.F) {
+	for _, s := range []string{"80", "-", "1-", "-9", "80,443,https", "0-65535", "9-1", ",", "http-", "70000", "1,1,1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		ports, err := ParsePorts(text, service)
+		if err != nil {
+			if ports != nil {
+				t.Errorf("%q: %v and %v", text, ports, err)
+			}
+			return
+		}
+		for i, p := range ports {
+			if i > 0 && ports[i-1] >= p {
+				t.Fatalf("%q: %d follows %d", text, p, ports[i-1])
+			}
+		}
+		if len(ports) == 0 {
+			t.Errorf("%q is a list of no port", text)
 		}
 	})
 }

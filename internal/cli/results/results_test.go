@@ -253,7 +253,7 @@ fe80::1%eth0,443,timeout,,path-firewall-drop,3000,1,1,,destination,192.0.2.3,,,,
 	if got := written(t, ".ndjson"); strings.Count(got, "\n") != 4 {
 		t.Errorf("%q", got)
 	}
-	if _, err := Create("out.parquet", false); err == nil || !strings.Contains(err.Error(), Formats) {
+	if _, err := Create("out.xlsx", false); err == nil || !strings.Contains(err.Error(), Formats) {
 		t.Errorf("%v", err)
 	}
 }
@@ -293,6 +293,62 @@ func TestXML(t *testing.T) {
 		"192.0.2.2 ipv4  82 filtered host-unreach", "fe80::1%eth0 ipv6  443 filtered no-response"}
 	if diff := cmp.Diff(want, got); diff != "" || run.Finished.Exit != "success" {
 		t.Error(diff, run.Finished)
+	}
+}
+
+// An address is one host with all of its ports, in whatever order they came.
+func TestXMLGathers(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "out.xml")
+	w, err := Create(name, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		r := record(2 * (i % 2)) // refused, unreachable
+		r.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 4)}), uint16(100-i))
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run struct {
+		Hosts []struct {
+			Status struct {
+				State string `xml:"state,attr"`
+			} `xml:"status"`
+			Ports []struct {
+				ID int `xml:"portid,attr"`
+			} `xml:"ports>port"`
+		} `xml:"host"`
+		Counts struct {
+			Up    int `xml:"up,attr"`
+			Total int `xml:"total,attr"`
+		} `xml:"runstats>hosts"`
+	}
+	if err := xml.Unmarshal(b, &run); err != nil {
+		t.Fatal(err)
+	}
+	if len(run.Hosts) != 4 || run.Counts.Up != 2 || run.Counts.Total != 4 {
+		t.Fatalf("%d hosts, %+v", len(run.Hosts), run.Counts)
+	}
+	for i, h := range run.Hosts {
+		if want := map[bool]string{true: "up", false: "unknown"}[i%2 == 0]; h.Status.State != want {
+			t.Errorf("host %d is %s", i, h.Status.State)
+		}
+		for k, p := range h.Ports {
+			if want := 64 - i + 4*k; p.ID != want { // 100-i-36 at first
+				t.Errorf("host %d has port %d in place %d, want %d", i, p.ID, k, want)
+			}
+		}
+		if len(h.Ports) != 10 {
+			t.Errorf("host %d has %d ports", i, len(h.Ports))
+		}
 	}
 }
 

@@ -165,7 +165,7 @@ func (t *Tally) Histogram(width int, bar string) []string {
 	var lines []string
 	for top := first; top <= last; top++ {
 		n := sums[top]
-		lines = append(lines, fmt.Sprintf("%9s %8d %s", "< "+cause.Duration(time.Duration(uint64(1)<<(top+1))), n, strings.Repeat(bar, n*width/max(most, 1))))
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%9s %8d %s", "< "+cause.Duration(time.Duration(uint64(1)<<(top+1))), n, strings.Repeat(bar, n*width/max(most, 1))), " "))
 	}
 	return lines
 }

@@ -3,7 +3,6 @@ package results
 import (
 	"bufio"
 	"encoding/csv"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dialscope/dialscope/cause"
 )
@@ -23,7 +21,7 @@ type Writer interface {
 }
 
 // Formats are the endings of file names that [Create] knows.
-const Formats = ".ndjson, .json, .csv, .xml (nmap's) or .txt (HOST:PORT a line)"
+const Formats = ".ndjson, .json, .csv, .parquet, .xml (nmap's) or .txt (HOST:PORT a line)"
 
 // Create makes a file of the format that its name ends in. One that exists is
 // not written over unless force is set.
@@ -38,6 +36,8 @@ func Create(name string, force bool) (Writer, error) {
 		make = func(w *bufio.Writer) (Writer, error) { return &list{w}, nil }
 	case ".xml":
 		make = newXML
+	case ".parquet":
+		make = newParquet
 	default:
 		return nil, fmt.Errorf("%q: the format is told by the ending: write %s", name, Formats)
 	}
@@ -52,6 +52,10 @@ func create(name string, force bool, make func(*bufio.Writer) (Writer, error)) (
 	f, err := os.OpenFile(name, flags, 0o644)
 	if errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("%q exists: name another file, or add --force to write over it", name)
+	}
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return nil, fmt.Errorf("%q cannot be written: %w", name, path.Err)
 	}
 	if err != nil {
 		return nil, err
@@ -73,8 +77,15 @@ type file struct {
 	f      *os.File
 }
 
+// Close tells the first of what goes wrong: the rest follows from it.
 func (f *file) Close() error {
-	return errors.Join(f.Writer.Close(), f.buffer.Flush(), f.f.Close())
+	err := f.Writer.Close()
+	for _, next := range []func() error{f.buffer.Flush, f.f.Close} {
+		if failed := next(); err == nil {
+			err = failed
+		}
+	}
+	return err
 }
 
 // NewNDJSON writes one JSON object a line to a stream, each at once when
@@ -156,83 +167,3 @@ func escape(s string) string {
 
 // Escape is how a banner is shown to a person.
 func Escape(s string) string { return escape(s) }
-
-// xmlWriter writes what nmap's -oX does, a host element for each result: nmap's
-// readers join hosts of the same address.
-type xmlWriter struct {
-	*bufio.Writer
-	began time.Time
-	up    int
-}
-
-func newXML(w *bufio.Writer) (Writer, error) {
-	x := &xmlWriter{Writer: w, began: time.Now()}
-	_, err := fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE nmaprun>
-<nmaprun scanner="dialscope" args="dialscope sweep" start="%d" version="1" xmloutputversion="1.05">
-<scaninfo type="connect" protocol="tcp" numservices="0" services=""/>
-`, x.began.Unix())
-	return x, err
-}
-
-// nmapState gives nmap's word for a port and its reason (nmap's reason codes).
-func nmapState(r *Record) (state, reason string) {
-	switch r.Outcome {
-	case cause.Open:
-		return "open", "syn-ack"
-	case cause.Closed, cause.Reset:
-		return "open", "reset"
-	case cause.Refused:
-		if r.ICMP.Version == 0 {
-			return "closed", "conn-refused"
-		}
-		return "filtered", "port-unreach"
-	case cause.Timeout:
-		return "filtered", "no-response"
-	case cause.Denied:
-		return "filtered", "admin-prohibited"
-	}
-	return "filtered", "host-unreach"
-}
-
-func (x *xmlWriter) Write(r *Record) error {
-	if !r.Addr.Addr().IsValid() {
-		return nil
-	}
-	family := "ipv4"
-	if r.Addr.Addr().Is6() {
-		family = "ipv6"
-	}
-	state, reason := nmapState(r)
-	host := "up"
-	if r.Outcome != cause.Open && r.Outcome != cause.Refused {
-		host = "unknown"
-	} else {
-		x.up++
-	}
-	fmt.Fprintf(x.Writer, `<host><status state="%s" reason="%s" reason_ttl="0"/><address addr="%s" addrtype="%s"/>`,
-		host, reason, r.Addr.Addr(), family)
-	if r.Name != "" {
-		x.WriteString(`<hostnames><hostname name="`)
-		xml.EscapeText(x.Writer, []byte(r.Name))
-		x.WriteString(`" type="user"/></hostnames>`)
-	}
-	fmt.Fprintf(x.Writer, `<ports><port protocol="tcp" portid="%d"><state state="%s" reason="%s" reason_ttl="0"/>`, r.Addr.Port(), state, reason)
-	fmt.Fprintf(x.Writer, `<script id="dialscope" output="%s"/>`, r.Cause)
-	if r.Banner != "" {
-		x.WriteString(`<script id="banner" output="`)
-		xml.EscapeText(x.Writer, []byte(escape(r.Banner)))
-		x.WriteString(`"/>`)
-	}
-	us := r.Latency.Microseconds()
-	_, err := fmt.Fprintf(x.Writer, "</port></ports><times srtt=\"%d\" rttvar=\"0\" to=\"0\"/></host>\n", us)
-	return err
-}
-
-func (x *xmlWriter) Close() error {
-	now := time.Now()
-	_, err := fmt.Fprintf(x.Writer, `<runstats><finished time="%d" timestr="%s" elapsed="%.2f" exit="success"/><hosts up="%d" down="0" total="%d"/></runstats>
-</nmaprun>
-`, now.Unix(), now.UTC().Format(time.ANSIC), now.Sub(x.began).Seconds(), x.up, x.up)
-	return err
-}
