@@ -12,8 +12,8 @@ import (
 const neighbourTimeout = 3300 * time.Millisecond
 
 // Explained says that an attempt that goes on without an answer may be ended: no
-// answer that could still come would say more. That is so when the evidence is
-// certain, or when experiments show where the SYN died and it was repeated in
+// answer that could still come would say more. That is so when it is certain what
+// stops every SYN, or when experiments show where the SYN died and it was repeated in
 // vain: by the kernel, or sooner by a probe, where the kernel's would say
 // nothing beyond (see [view.repeated]). Where nothing at all answers from behind
 // the last router, that router's own report is awaited first.
@@ -26,10 +26,12 @@ func Explained(d *evidence.Dial, i int) bool {
 	switch {
 	case len(all) == 0, v.unresolvedHop():
 		return false // the kernel itself will report it
-	case all[0].confidence == Certain && all[0].rule.id != ListenQueueFull: // a queue may empty
-		return true
+	case all[0].confidence == Certain && (all[0].rule.id == LinkDown || v.filterOut.Stops() != nil || v.filterIn.Stops() != nil):
+		return true // what stopped this SYN stops the next
 	case !v.repeated():
 		return false
+	case all[0].confidence == Certain:
+		return true
 	case v.toSelf():
 		return all[0].confidence != Possible
 	case v.survey == nil:
