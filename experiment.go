@@ -157,7 +157,11 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	c.Deadline = time.Now().Add(probing)
 	if c.Always {
-		c.Deadline = time.Now().Add(2 * probing)
+		c.Flows, c.Interval = x.Flows, x.HopInterval
+		c.Deadline = time.Now().Add(2*probing + time.Duration(max(0, x.HopTries-1))*(x.HopInterval+time.Second))
+		if x.HopProtocol != "" {
+			c.Protocol = x.HopProtocol
+		}
 	}
 	if !x.cfg.Deadline.IsZero() && x.cfg.Deadline.Before(c.Deadline) {
 		c.Deadline = x.cfg.Deadline

@@ -29,7 +29,11 @@ type Config struct {
 	Tries     int
 	Protocol  string
 	Reference uint16
-	Watch     int // a descriptor whose readiness ends the run; -1: none
+	// Flows, where it is not 0, asks the hops by so many flows, each from a source
+	// port of its own that it keeps for all TTLs, Tries times over, Interval apart.
+	Flows    int
+	Interval time.Duration
+	Watch    int // a descriptor whose readiness ends the run; -1: none
 
 	// Judge says what the evidence means with these probes added.
 	Judge func(probes evidence.Log) cause.Verdict
@@ -91,7 +95,16 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 		if settled && !c.Always {
 			break
 		}
-		r.further()
+		if n == 0 && c.Always && c.Flows > 0 {
+			if r.flows(ctx) {
+				break
+			}
+			r.done = append(r.done, hops)
+			verdict = c.Judge(r.log)
+			settled = verdict.Confidence == cause.Certain || len(verdict.Alternatives) == 0
+		} else {
+			r.further()
+		}
 		var begun []cause.ExperimentID
 		if c.Always {
 			begun = r.whatever(n)
@@ -118,10 +131,10 @@ func (r *run) protocol() string {
 // be compared with it.
 func (r *run) whatever(n int) (begun []cause.ExperimentID) {
 	switch {
-	case n == 0:
+	case n == 0 && r.Flows == 0:
 		r.begin(hops)
 		return []cause.ExperimentID{hops}
-	case n > 0 && r.Reference != 0 && len(r.reference) == 0:
+	case (n > 0 || r.Flows > 0) && r.Reference != 0 && len(r.reference) == 0:
 		s := newSweep(shot{experiment: string(references), protocol: tcp, to: netip.AddrPortFrom(r.Remote.Addr(), r.Reference)}, 1, 0)
 		r.reference = append(r.reference, s)
 		s.extend(r.volley, min(nextSweep, r.left()))
@@ -152,7 +165,7 @@ func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.Experi
 // not answer although they lie where it matters.
 func (r *run) further() {
 	r.insist()
-	if r.target != nil {
+	if r.target != nil && r.Flows == 0 {
 		r.again(r.target, r.target.farthest()+3)
 		r.repeat(r.target)
 		n := nextSweep
