@@ -221,6 +221,10 @@ func (p *page) hopTable(d *evidence.Dial, attempt int) {
 			}
 		}
 	}
+	if text := refused(d, attempt); text != "" {
+		p.gap()
+		p.paragraph(2, 2, plain(text))
+	}
 	if text := ways(hops); text != "" {
 		p.gap()
 		p.paragraph(2, 2, plain(text))
@@ -294,6 +298,27 @@ func (h *traced) note(last bool) string {
 		words = append(words, "answers other packets, and none for this port")
 	}
 	return strings.Join(words, "; ")
+}
+
+// refused says why this host sent no packet of those that were to find the way;
+// empty: it did.
+func refused(d *evidence.Dial, i int) string {
+	if i < 0 {
+		return ""
+	}
+	why := ""
+	for _, p := range evidence.All[*evidence.Probe](d.Attempts[i].Log) {
+		switch {
+		case p.Experiment != finding:
+		case p.Sent > 0:
+			return ""
+		case p.Protocol == "icmp" && p.Errno == "EACCES":
+			why = "No echo request was sent: this user's groups are not within the sysctl net.ipv4.ping_group_range."
+		case p.Errno != "":
+			why = fmt.Sprintf("No packet was sent to find the way: this host said %s.", p.Errno)
+		}
+	}
+	return why
 }
 
 // ways says where several flows part. A flow that nobody answered at a hop is
