@@ -33,6 +33,11 @@ type examination struct {
 	linkSeen  bool
 	rules     *rules // nil: not looked at
 
+	follower    KernelFollower // nil: nobody listens to the kernel
+	deaf        error          // why it hears nothing
+	heardKernel bool
+	filtered    bool // a filter dropped a packet of the attempt
+
 	*experiments        // nil: none are made
 	*captured           // nil: nothing is
 	blind        string // why none are
@@ -41,6 +46,7 @@ type examination struct {
 // examine looks before the attempt.
 func (r *run) examine(rec *sock.Recorder, cfg *sock.Config) *examination {
 	x := &examination{run: r, Recorder: rec, cfg: cfg}
+	x.follow()
 	x.seeRoute()
 	if cfg.Network[0] == 't' {
 		x.seeSchedule()
@@ -132,6 +138,7 @@ func (x *examination) checkpoints() []time.Duration {
 func (x *examination) atCheckpoint(fd int) {
 	x.seeNeighbour()
 	x.seePackets()
+	x.hearKernel()
 	x.experimentBeside(fd)
 }
 
@@ -162,6 +169,8 @@ func (x *examination) seeNeighbour() {
 func (x *examination) afterwards(err error) {
 	x.seePackets()
 	defer x.endCapture()
+	x.hearKernel()
+	defer func() { x.endFollow(err != nil) }()
 	if err == nil {
 		x.experimentAfterwards(nil)
 		x.experimentWithSize()
@@ -191,7 +200,6 @@ func (x *examination) afterwards(err error) {
 	}
 	x.experimentAfterwards(err)
 	x.seeNoPackets()
-	x.Add(evidence.FromFeature, &evidence.Unseen{What: "kernel_events", Why: "this version reads no kernel tracepoints"})
 }
 
 func (x *examination) seeCounters() {
@@ -311,7 +319,7 @@ func (x *examination) sysctlText(name string) {
 // few microseconds is left to a thorough dial.
 func (x *examination) askAboutSilence() {
 	x.seeListener()
-	if x.Thorough {
+	if x.Thorough || x.filtered {
 		x.seeConntrack()
 	}
 }

@@ -32,6 +32,7 @@ type options struct {
 	packets    string // empty: by the kind of run
 	mtu        bool
 	maxPackets uint32
+	kernel     string
 	payload    datagram
 
 	// From where and how.
@@ -120,7 +121,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 		value(bounded{p, low, high}, name, sample, usage)
 	}
 
-	o.network, o.colour = "tcp", string(terminal.Auto)
+	o.network, o.colour, o.kernel = "tcp", string(terminal.Auto), kernelTimes[0]
 	o.timeout, o.settle, o.interval = seconds(defaultTimeout), seconds(defaultSettle), seconds(defaultInterval)
 	o.fallbackDelay, o.parallel = delay(defaultDelay), defaultParallel
 	o.maxPackets = defaultPackets
@@ -161,6 +162,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	toggle(&o.mtu, "mtu", "", "ask whether full-sized packets get there, when the target is open", true)
 	number(&o.maxPackets, 1, 1000, "max-packets", "20", "probe with at most `N` packets an address, 1 to 1000")
 
+	value(choice{&o.kernel, kernelTimes}, "kernel", "first", "listen to this host's kernel from `WHEN` on: overdue (when an answer is, after 150 ms), first (before the first packet; costs some 50 ms), never; needs CAP_BPF and CAP_PERFMON, and is not done without")
 	value(&o.payload, "payload", "dns", "with --network udp: send `WHAT`, a service's question by its name (list shows them), hex:0a0b, text:hello or file:NAME (default by the port)")
 
 	group = groupRepeat
