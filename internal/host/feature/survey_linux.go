@@ -45,7 +45,7 @@ var probes = []probe{
 	{"kernel_events", "kernel events (BPF tracepoints)",
 		"the reason for which this host itself drops a packet of the attempt (--kernel): its filter, reverse path filtering, a bad checksum", tryKernelEvents},
 	{"nftables", "this host's packet filter (nftables)",
-		"the rule that drops or rejects; this version does not use it", tryNftables},
+		"the rule that drops or rejects", tryNftables},
 	{"mark", "packet marks (SO_MARK)",
 		"attempts on the routes and filters of a mark (--mark)", tryMark},
 	{"interface", "a socket bound to an interface (SO_BINDTODEVICE)",
