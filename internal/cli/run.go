@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/kernel"
 )
 
 //go:generate go run ./genman ../../docs/man
@@ -22,7 +23,8 @@ type app struct {
 	env            func(string) string
 
 	options  *options
-	commands []string // names of the commands beside dial, for a mistyped one
+	events   *kernel.Events // nil: the kernel is not listened to
+	commands []string       // names of the commands beside dial, for a mistyped one
 }
 
 // Run runs the command with its arguments (without the program's name) and

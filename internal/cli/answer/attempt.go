@@ -19,6 +19,9 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 	if at, text := probeWords(a.Log); text != "" {
 		add(at, "%s", text)
 	}
+	for _, d := range dropWords(a.Log) {
+		add(d.at, "%s", d.text)
+	}
 	for _, e := range a.Log {
 		switch f := e.Fact.(type) {
 		case *evidence.Call:
@@ -50,6 +53,10 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 			add(e.At, "%s%s", expiredWords(f), furtherWords(a, e.At))
 		case *evidence.Cancelled:
 			add(e.At, "%s", cancelWords(f))
+		case *evidence.End:
+			add(e.At, "%s", endWords(f))
+		case *evidence.Flow:
+			add(e.At, "%s", flowWords(f))
 		}
 	}
 	return events

@@ -43,7 +43,7 @@ var probes = []probe{
 	{"raw_socket", "packets of one's own making (raw socket)",
 		"probes that connect(2) cannot send: a plain SYN, other options; this version does not use it", tryRaw},
 	{"kernel_events", "kernel events (BPF tracepoints)",
-		"the reason of every packet that this host drops, and every change of a socket's state; this version does not use it", tryKernelEvents},
+		"the reason for which this host itself drops a packet of the attempt (--kernel): its filter, reverse path filtering, a bad checksum", tryKernelEvents},
 	{"nftables", "this host's packet filter (nftables)",
 		"the rule that drops or rejects; this version does not use it", tryNftables},
 	{"mark", "packet marks (SO_MARK)",
