@@ -83,7 +83,7 @@ var table = map[string]room{
 
 	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
-	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
+	"internal/cli/progress": {layer: part, imports: `std . evidence cause internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
 	"internal/cli/target":   {layer: part, imports: `std`},
 	"internal/cli/results": {layer: part, imports: `std . evidence cause internal/parquet`,
