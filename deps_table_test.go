@@ -53,7 +53,7 @@ var table = map[string]room{
 	"internal/lab/peer": {layer: adapter, imports: `std internal/wire`},
 
 	"internal/host/feature": {layer: survey,
-		imports: `std syscall internal/host/sys internal/host/netlink internal/host/procfs`},
+		imports: `std syscall internal/host/sys internal/host/bpf internal/host/netlink internal/host/procfs`},
 
 	"internal/probe": {layer: survey, imports: `std syscall evidence cause internal/host/sock internal/host/sys`},
 
@@ -65,7 +65,7 @@ var table = map[string]room{
 	"internal/lab/experiment": {layer: useCase,
 		imports: `std syscall internal/tcpstate internal/host/netns internal/host/sys`},
 	"internal/lab": {layer: useCase,
-		imports: `std syscall os/exec . evidence cause internal/host/netns internal/host/tun internal/lab/peer
+		imports: `std syscall os/exec . evidence cause internal/host/bpf internal/host/netns internal/host/tun internal/lab/peer
 			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
@@ -79,6 +79,8 @@ var table = map[string]room{
 		imports: `std evidence cause internal/frame internal/tcpstate internal/host/capture internal/host/pcapfile`,
 		tests:   `internal/testcapture internal/testmain internal/host/netns`},
 
+	"kernel": {layer: useCase, imports: `std . evidence internal/host/bpf`, tests: `cause`},
+
 	"internal/cli/terminal": {layer: part, imports: `std golang.org/x/term`},
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
 	"internal/cli/progress": {layer: part, imports: `std . evidence internal/cli/answer internal/cli/terminal`},
@@ -91,7 +93,7 @@ var table = map[string]room{
 		imports: `std cause internal/conversation internal/frame internal/cli/terminal`,
 		tests:   `internal/testcapture`},
 	"internal/cli": {layer: delivery,
-		imports: `std syscall . evidence cause internal/host/feature internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
+		imports: `std syscall . evidence cause kernel internal/host/feature internal/host/sys internal/lab internal/lab/experiment internal/cli/answer internal/cli/progress internal/cli/series
 			internal/cli/story internal/cli/target internal/cli/terminal internal/conversation internal/host/capture internal/host/pcapfile internal/cli/results internal/sweep
 			internal/listen internal/payload internal/talk internal/sockets internal/host/socktable internal/cli/socketlist github.com/spf13/cobra github.com/spf13/pflag`,
 		tests: `internal/testcapture internal/host/netns golang.org/x/net/dns/dnsmessage github.com/rogpeppe/go-internal/testscript`},

@@ -144,6 +144,11 @@ type Dialer struct {
 	// for 3.3 s.
 	FullTimeout bool
 
+	// Kernel tells what this host's own kernel does with the attempt's packets:
+	// package kernel has it. The evidence of Thorough is gathered too. Nil: it is
+	// not asked, and nothing is loaded.
+	Kernel KernelEvents
+
 	// Settle is how long a fresh connection is watched for a peer that resets
 	// or closes it at once, before DialReport returns. Zero: one look.
 	Settle time.Duration

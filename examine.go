@@ -33,12 +33,18 @@ type examination struct {
 	linkSeen  bool
 	rules     *rules // nil: not looked at
 
+	follower    KernelFollower // nil: nobody listens to the kernel
+	deaf        error          // why it hears nothing
+	heardKernel bool
+	filtered    bool // a filter dropped a packet of the attempt
+
 	*experiments // nil: none are made
 }
 
 // examine looks before the attempt.
 func (r *run) examine(rec *sock.Recorder, cfg *sock.Config) *examination {
 	x := &examination{run: r, Recorder: rec, cfg: cfg}
+	x.follow()
 	x.seeRoute()
 	if cfg.Network[0] == 't' {
 		x.seeSchedule()
@@ -126,6 +132,7 @@ func (x *examination) checkpoints() []time.Duration {
 
 func (x *examination) atCheckpoint(fd int) {
 	x.seeNeighbour()
+	x.hearKernel()
 	x.experimentBeside(fd)
 }
 
@@ -154,6 +161,8 @@ func (x *examination) seeNeighbour() {
 
 // afterwards looks once the attempt has ended; err is its error.
 func (x *examination) afterwards(err error) {
+	x.hearKernel()
+	defer func() { x.endFollow(err != nil) }()
 	if err == nil {
 		x.experimentAfterwards(nil)
 		info, _, sent := evidence.Last[*evidence.TCPInfo](x.Log)
@@ -182,7 +191,6 @@ func (x *examination) afterwards(err error) {
 	}
 	x.experimentAfterwards(err)
 	x.Add(evidence.FromFeature, &evidence.Unseen{What: "packets", Why: "this version captures no packets"})
-	x.Add(evidence.FromFeature, &evidence.Unseen{What: "kernel_events", Why: "this version reads no kernel tracepoints"})
 }
 
 func (x *examination) seeCounters() {
@@ -302,7 +310,7 @@ func (x *examination) sysctlText(name string) {
 // few microseconds is left to a thorough dial.
 func (x *examination) askAboutSilence() {
 	x.seeListener()
-	if x.Thorough {
+	if x.Thorough || x.filtered {
 		x.seeConntrack()
 	}
 }

@@ -57,13 +57,11 @@ func (x *examination) experimentBeside(fd int) {
 	since := time.Since(x.Began)
 	switch {
 	case x.experiments == nil || since < overdue:
-	case !x.made:
-		if x.mayProbe() {
-			x.seeCounters()
-			x.seeLink()
-			x.seeRules()
-			x.experiment(fd, &probe.Config{Patience: 100 * time.Millisecond, Limit: 400 * time.Millisecond})
-		}
+	case !x.made && x.mayProbe():
+		x.seeCounters()
+		x.seeLink()
+		x.seeRules()
+		x.experiment(fd, &probe.Config{Patience: 100 * time.Millisecond, Limit: 400 * time.Millisecond})
 	case since > x.secondSYN() && !x.FullTimeout:
 		x.decide(since)
 	}

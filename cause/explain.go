@@ -70,7 +70,18 @@ func (v *view) readings() []found {
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b found) int { return a.order() - b.order() })
-	return settle(kept)
+	return settle(once(kept))
+}
+
+// once keeps the strongest reading of each cause: several rules may find it.
+func once(all []found) []found {
+	kept := all[:0]
+	for _, f := range all {
+		if !slices.ContainsFunc(kept, func(k found) bool { return k.rule.id == f.rule.id }) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // order is the place among readings: confidence first.

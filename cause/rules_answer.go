@@ -93,8 +93,10 @@ func (v *view) answeredEarly(answer string) (c Culprit) {
 func acceptedThenReset(v *view) reading {
 	if v.tcp() && v.outcome == Reset && v.connected() {
 		// On the same host the RST was counted where it was made, unless a filter
-		// made it.
-		return reading{confidence: either(v.toSelf() && v.increased("Tcp.OutRsts"), Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+		// made it. One that is counted after a second can be this end's own, in
+		// answer to a SYN-ACK that is sent again (tcp_synack_timeout).
+		counted := v.increased("Tcp.OutRsts") && v.countedAt-v.connectAt < 900*time.Millisecond
+		return reading{confidence: either(v.toSelf() && counted, Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
 	}
 	return nothing
 }
@@ -144,6 +146,8 @@ func packetLoss(v *view) reading {
 	}
 	r := reading{confidence: Likely, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": fmt.Sprint(v.resent())}}
 	switch {
+	case v.kernel.dropped > 0 && v.kernel.dropped >= v.resent():
+		r.culprit, r.detail = Culprit{Kind: Local}, "this host's own kernel dropped the SYN" // each that was lost
 	case v.toSelf():
 		r.confidence, r.culprit = Possible, Culprit{Kind: Local} // a loopback loses nothing by itself
 	case optionBlackhole(v).confidence == Likely:

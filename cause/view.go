@@ -48,10 +48,12 @@ type view struct {
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
 
+	kernel kernel  // what the kernel of this host said
 	survey *survey // what experiments found; nil: none were made
 	end    *ending // how the established connection ended; nil: the log is about its beginning
 
 	connectAt time.Duration // when connect(2) was called
+	countedAt time.Duration // when counters were read last
 	endedAt   time.Duration // when the outcome was known
 
 	errno   evidence.Errno
@@ -123,7 +125,11 @@ func look(network string, a *evidence.Attempt) *view {
 			}
 		case *evidence.Counters:
 			v.count(f)
+			v.countedAt = e.At
 		}
+	}
+	for i := range a.Log {
+		v.kernel.read(&a.Log[i], v.connectAt)
 	}
 	v.end = readEnd(a.Log)
 	v.outcome, v.errno = v.judgeOutcome()

@@ -53,6 +53,7 @@ const (
 	FromPrediction  Source = "prediction"  // computed from the kernel's rules, not seen
 	FromFeature     Source = "feature"     // what this host and user can observe
 	FromProbe       Source = "probe"       // an experiment's own socket
+	FromTracepoint  Source = "tracepoint"  // the kernel's tracepoints, through BPF (bpf(2))
 	FromNftables    Source = "nftables"    // nfnetlink's list of rules, nft(8)
 )
 
@@ -241,6 +242,10 @@ var catalogue = []func() Fact{
 	func() Fact { return new(Lookup) },
 	func() Fact { return new(Candidates) },
 	func() Fact { return new(Probe) },
+	func() Fact { return new(KernelWatch) },
+	func() Fact { return new(KernelDrop) },
+	func() Fact { return new(KernelRetransmit) },
+	func() Fact { return new(KernelReset) },
 	func() Fact { return new(Filter) },
 	func() Fact { return new(End) },
 	func() Fact { return new(Flow) },

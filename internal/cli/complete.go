@@ -19,6 +19,7 @@ func completeOptions(cmd *cobra.Command) {
 	words("network", networks...)
 	words("color", "auto", "always", "never")
 	words("probes", "none", "few", "all")
+	words("kernel", kernelTimes...)
 	complete(cmd, "payload", func(string) []string { return append(payload.Names(), "hex:", "text:", "file:", "list") })
 	complete(cmd, "explain", func(string) []string { return explainable() })
 	for _, name := range []string{

@@ -35,6 +35,9 @@ func (d asked) status() int {
 // ask dials one target and closes the connection. Watch may be nil.
 func (a *app) ask(ctx context.Context, t target.Target, watch *progress.Watch) asked {
 	dialer := a.options.dialer(t)
+	if a.events != nil {
+		dialer.Kernel = a.events
+	}
 	if watch != nil {
 		dialer.Trace = watch.Trace()
 	}

@@ -30,6 +30,7 @@ type options struct {
 	// What else is sent.
 	probes     string // empty: by the kind of run
 	maxPackets uint32
+	kernel     string
 	payload    datagram
 
 	// From where and how.
@@ -118,7 +119,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 		value(bounded{p, low, high}, name, sample, usage)
 	}
 
-	o.network, o.colour = "tcp", string(terminal.Auto)
+	o.network, o.colour, o.kernel = "tcp", string(terminal.Auto), kernelTimes[0]
 	o.timeout, o.settle, o.interval = seconds(defaultTimeout), seconds(defaultSettle), seconds(defaultInterval)
 	o.fallbackDelay, o.parallel = delay(defaultDelay), defaultParallel
 	o.maxPackets = defaultPackets
@@ -157,6 +158,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	value(choice{&o.probes, []string{"none", "few", "all"}}, "probes", "none", "look into silence and resets by probes, `WHICH`: none, few (no other port of the target) or all (for one target; else few, and none when repeating)")
 	number(&o.maxPackets, 1, 1000, "max-packets", "20", "probe with at most `N` packets an address, 1 to 1000")
 
+	value(choice{&o.kernel, kernelTimes}, "kernel", "first", "listen to this host's kernel from `WHEN` on: overdue (when an answer is, after 150 ms), first (before the first packet; costs some 80 ms), never; needs CAP_BPF and CAP_PERFMON, and is not done without")
 	value(&o.payload, "payload", "dns", "with --network udp: send `WHAT`, a service's question by its name (list shows them), hex:0a0b, text:hello or file:NAME (default by the port)")
 
 	group = groupRepeat

@@ -90,6 +90,7 @@ type reader struct {
 	out    *bufio.Writer
 	told   bool // at least one connection
 	failed bool // a file broke off
+	day    string
 
 	frames, octets atomic.Int64 // read so far, for the line of progress
 }
@@ -249,7 +250,15 @@ func (r *reader) tell(c *conversation.Report) error {
 	case r.o.json:
 		return r.documentOf(c)
 	}
-	fmt.Fprint(r.out, story.Line(r.style, c))
+	if day := c.Start.Format(time.DateOnly); day != r.day {
+		r.day = day
+		fmt.Fprint(r.out, story.Day(r.style, day))
+	}
+	line := r.style
+	if !terminal.Is(r.app.stdout) {
+		line.Width = 0 // a connection is a line to grep(1)
+	}
+	fmt.Fprint(r.out, story.Line(line, c))
 	if r.o.verbose {
 		fmt.Fprint(r.out, story.Details(r.style, c)+"\n"+story.Ladder(r.style, c)+"\n")
 	}

@@ -58,7 +58,6 @@ func (r *Reading) Start(seed uint64) {
 	r.decoder = frame.NewDecoder()
 	r.ladders, r.memo, r.reused = map[uint64]*rungs{}, map[signature]outcome{}, map[uint64]bool{}
 	r.Summary.Causes = map[cause.ID]uint64{}
-	r.Summary.Handshakes, r.Summary.Endings = map[string]uint64{}, map[string]uint64{}
 }
 
 // checkEvery is how many frames are read between two looks at whether to go on.
@@ -100,6 +99,7 @@ func (r *Reading) End() error {
 	}
 	r.tracker.Flush()
 	s := &r.Summary
+	s.names()
 	s.Connections, s.GivenUp, s.StrayICMP = r.tracker.Connections, r.tracker.Evicted, r.tracker.StrayICMP
 	s.Fragments, s.Skipped = r.decoder.Fragments(), r.decoder.Skipped()
 	return r.failed
@@ -202,8 +202,10 @@ func (w *Wanted) byOutcome(o outcome) bool {
 
 // over takes a connection that is over.
 func (r *Reading) over(c *tcpstate.Conn) {
-	defer delete(r.ladders, c.Number)
-	defer delete(r.reused, c.Number)
+	if len(r.ladders) > 0 || len(r.reused) > 0 {
+		defer delete(r.ladders, c.Number)
+		defer delete(r.reused, c.Number)
+	}
 	if r.failed != nil || !r.mayWant(c) {
 		return
 	}

@@ -33,6 +33,24 @@ type Summary struct {
 	Skipped     []frame.Skipped
 	Fragments   frame.Fragments
 	RTT         Histogram // SYN to SYN-ACK, where the SYN was sent once
+
+	handshakes [tcpstate.OneSided + 1]uint64
+	endings    [tcpstate.FINBothThenReset + 1]uint64
+}
+
+// names fills the maps that go by name.
+func (s *Summary) names() {
+	s.Handshakes, s.Endings = map[string]uint64{}, map[string]uint64{}
+	for h, n := range s.handshakes {
+		if n > 0 {
+			s.Handshakes[tcpstate.Handshake(h).String()] = n
+		}
+	}
+	for e, n := range s.endings {
+		if n > 0 {
+			s.Endings[tcpstate.Ending(e).String()] = n
+		}
+	}
 }
 
 func (s *Summary) add(c *tcpstate.Conn, o outcome) {
@@ -45,8 +63,8 @@ func (s *Summary) add(c *tcpstate.Conn, o outcome) {
 	if o.outcome != "" && o.outcome != cause.Open {
 		s.Failed++
 	}
-	s.Handshakes[c.Handshake().String()]++
-	s.Endings[c.Ending().String()]++
+	s.handshakes[c.Handshake()]++
+	s.endings[c.Ending()]++
 	if from := &c.Ends[tcpstate.Initiator]; from.SYNs == 1 && c.HasSYNACK {
 		s.RTT.Add(c.SYNACKAt - c.FirstSYN)
 	}

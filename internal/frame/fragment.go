@@ -18,6 +18,7 @@ type Fragments struct {
 	Copies      uint64 `json:"copies"`       // fragments that were there before
 	GivenUp     uint64 `json:"given_up"`     // of the missing, those dropped for want of room
 	TinyHeaders uint64 `json:"tiny_headers"` // TCP headers that were spread over fragments (RFC 1858)
+	Odd         uint64 `json:"odd_lengths"`  // first fragments whose length is no multiple of 8: receivers discard them
 	Later       uint64 `json:"later"`        // fragments that gave neither a segment nor a [Rest], and are not among [Decoder.Skipped]
 }
 
@@ -71,6 +72,10 @@ type datagram struct {
 // read: what it carries names its own length.
 func (d *Decoder) fragment(in *inner, protocol uint8, id uint32, offset int, more bool, b []byte) Kind {
 	if more && in.length%8 != 0 || in.length == 0 || offset+in.length > 1<<16-1 {
+		if offset == 0 && in.length > 0 { // what it holds can be told, though nobody puts it together
+			d.fragments.Odd++
+			return d.transport(in, protocol, b)
+		}
 		return d.skip(whyFragment)
 	}
 	d.forget(d.Segment.Time)

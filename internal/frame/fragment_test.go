@@ -249,7 +249,12 @@ func TestImpossibleFragments(t *testing.T) {
 			t.Errorf("%s: kind %v, %v", name, kind, d.Skipped())
 		}
 	}
-	d := NewDecoder()
+	d := NewDecoder() // a first one is told for what it holds
+	odd := fragmentOf(packet, 4, piece{0, 100, true})
+	if kind := d.Frame(Raw, odd, len(odd), 0, 1); kind != TCP || d.Segment.Len != 68 || d.Fragments().Odd != 1 {
+		t.Errorf("kind %v, %+v, %+v", kind, d.Segment, d.Fragments())
+	}
+	d = NewDecoder()
 	big := ip(t, 4, &wire.Segment{SrcPort: 1, DstPort: 2, Payload: make([]byte, 8*maxFragments+100)})
 	for i := range maxFragments + 2 {
 		b := fragmentOf(big, 3, piece{8 * i, 8*i + 8, true})

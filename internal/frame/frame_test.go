@@ -174,7 +174,7 @@ func TestSkipped(t *testing.T) {
 	later := slices.Clone(tcp4)
 	later[7] = 1 // fragment offset 8
 	odd := slices.Clone(tcp4)
-	odd[6] |= 0x20 // more fragments, behind a number of octets that is no multiple of 8
+	odd[6], odd[7] = 0x20, 3 // more fragments, behind a number of octets that is no multiple of 8
 	deep := tcp4
 	for range maxLayers + 1 {
 		deep = ip(t, 4, other(4, deep))

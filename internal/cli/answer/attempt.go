@@ -19,6 +19,9 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 	if at, text := probeWords(a.Log); text != "" {
 		add(at, "%s", text)
 	}
+	for _, d := range dropWords(a.Log) {
+		add(d.at, "%s", d.text)
+	}
 	for _, e := range a.Log {
 		switch f := e.Fact.(type) {
 		case *evidence.Call:

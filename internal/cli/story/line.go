@@ -15,19 +15,54 @@ import (
 	"github.com/dialscope/dialscope/internal/conversation"
 )
 
-// Line is a connection in one line: number, time, who to whom, handshake, both
-// ends' states, how it ended, and the cause.
+// Columns of a line: both ends, and the verdict, padded so that they stand under
+// each other where addresses are IPv4's.
+const (
+	endWidth     = 21
+	verdictWidth = 30
+	under        = 8 // what does not fit the terminal stands indented below
+)
+
+// Line is a connection in one line: number, time, who to whom, the verdict, and
+// then how it came about: handshake, both ends' states, who ended it, wrapping.
+// On a terminal that is too narrow for all of it the second half goes below.
 func Line(s terminal.Style, r *conversation.Report) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s  %s  %s %s %s  ", terminal.PadLeft(fmt.Sprintf("#%d", r.Number), 5),
-		symbol(s, r), r.Start.Format("15:04:05.000000"),
-		s.Bold(r.Initiator.String()), s.Pick("→", ">"), s.Bold(r.Responder.String()))
-	b.WriteString(s.Text(strings.Join([]string{handshake(r), states(r), ending(r)}, "; ")))
+	from, to := terminal.PadLeft(r.Initiator.String(), endWidth), terminal.Pad(r.Responder.String(), endWidth)
+	said := verdict(r)
+	head := fmt.Sprintf("%s %s %s  %s %s %s  %s%s", terminal.PadLeft(fmt.Sprintf("#%d", r.Number), 5), symbol(s, r), r.Start.Format("15:04:05.000000"),
+		s.Bold(from), s.Pick("→", ">"), s.Bold(to), tone(s, r)(said), terminal.Pad("", verdictWidth-terminal.Columns(said)))
+	how := strings.Join([]string{handshake(r), states(r), ending(r)}, "; ")
 	if len(r.Tunnel) > 0 {
-		b.WriteString(s.Dim(" [" + strings.Join(r.Tunnel, ", ") + "]"))
+		how += " [" + strings.Join(r.Tunnel, ", ") + "]"
 	}
-	b.WriteString("; " + tone(s, r)(verdict(r)))
-	return b.String() + "\n"
+	how = s.Text(how)
+	plain := fmt.Sprintf("%5d x 15:04:05.000000  %s > %s  %s", r.Number, from, to, terminal.Pad(said, verdictWidth))
+	if s.Width <= 0 || terminal.Columns(plain)+2+terminal.Columns(how) <= s.Width {
+		return head + "  " + how + "\n"
+	}
+	var b strings.Builder
+	indent := strings.Repeat(" ", under)
+	if terminal.Columns(strings.TrimRight(plain, " ")) <= s.Width {
+		b.WriteString(strings.TrimRight(head, " ") + "\n")
+		said = ""
+	} else { // the verdict begins the second half
+		fmt.Fprintf(&b, "%s %s %s  %s %s %s\n", terminal.PadLeft(fmt.Sprintf("#%d", r.Number), 5), symbol(s, r), r.Start.Format("15:04:05.000000"),
+			s.Bold(r.Initiator.String()), s.Pick("→", ">"), s.Bold(r.Responder.String()))
+		how = said + "; " + how
+	}
+	for i, line := range terminal.Wrap(how, max(24, s.Width-under)) {
+		if rest, first := strings.CutPrefix(line, said); i == 0 && first && said != "" {
+			b.WriteString(indent + tone(s, r)(said) + s.Dim(rest) + "\n")
+			continue
+		}
+		b.WriteString(indent + s.Dim(line) + "\n")
+	}
+	return b.String()
+}
+
+// Day is the line that stands before the first connection of a day.
+func Day(s terminal.Style, day string) string {
+	return s.Dim(strings.Repeat(" ", under)+day+" UTC") + "\n"
 }
 
 func symbol(s terminal.Style, r *conversation.Report) string {

@@ -82,7 +82,7 @@ func TestWidth(t *testing.T) {
 		r, _ := read(t, c.lines, 100)
 		for _, width := range []int{70, 80, 100, 132, 200} {
 			style := terminal.Style{Width: width, Unicode: true, Colour: true}
-			for line := range strings.Lines(Details(style, r) + Ladder(style, r)) {
+			for line := range strings.Lines(Line(style, r) + Details(style, r) + Ladder(style, r)) {
 				if n := terminal.Columns(strings.TrimRight(line, "\n ")); n > width {
 					t.Errorf("%s: %d columns of %d: %s", c.name, n, width, line)
 				}

@@ -137,7 +137,8 @@ func histogram(b *strings.Builder, s terminal.Style, h *conversation.Histogram) 
 	const widest = 40
 	for _, bar := range bars {
 		length := int((bar.N*widest + most - 1) / most)
-		fmt.Fprintf(b, "  %s %s %s\n", terminal.PadLeft(s.Text("< "+cause.Duration(bar.To)), 10), terminal.PadLeft(fmt.Sprint(bar.N), 8),
+		line := fmt.Sprintf("  %s %s %s", terminal.PadLeft(s.Text("< "+cause.Duration(bar.To)), 10), terminal.PadLeft(fmt.Sprint(bar.N), 8),
 			strings.Repeat(s.Pick("█", "#"), length))
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 }

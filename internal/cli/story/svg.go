@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dialscope/dialscope/internal/cli/terminal"
 	"github.com/dialscope/dialscope/internal/conversation"
 )
 
 // Measures of the drawing, in pixels.
 const (
-	svgWidth = 1000
-	svgLeft  = 290
-	svgRight = 710
+	svgWidth = 1080
+	svgLeft  = 210
+	svgRight = 870
 	svgTop   = 84
-	svgStep  = 52
+	svgStep  = 52 // of a packet whose meaning takes one line
+	svgLine  = 15 // of each further line
+	svgWords = 96 // columns of a meaning's line, between the two ends
 )
 
 const svgStyle = `
@@ -37,7 +40,12 @@ text { font: 12px system-ui, sans-serif; fill: #1c2733 }
 // SVG draws a connection's packets as a ladder in a document of its own.
 func SVG(r *conversation.Report) string {
 	var b strings.Builder
-	height := svgTop + svgStep*len(r.Ladder) + 30
+	height := svgTop + 30
+	meanings := make([][]string, len(r.Ladder))
+	for i := range r.Ladder {
+		meanings[i] = terminal.Wrap(r.Ladder[i].Meaning, svgWords)
+		height += svgStep + svgLine*(len(meanings[i])-1)
+	}
 	title := fmt.Sprintf("%s to %s", r.Initiator, r.Responder)
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">`,
 		svgWidth, height, svgWidth, height, escape(title))
@@ -55,14 +63,16 @@ func SVG(r *conversation.Report) string {
 	for _, x := range []int{svgLeft, svgRight} {
 		fmt.Fprintf(&b, `<line class="life" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", x, svgTop-6, x, height-16)
 	}
+	y := svgTop
 	for i := range r.Ladder {
-		svgRung(&b, text, &r.Ladder[i], svgTop+svgStep*i)
+		svgRung(&b, text, &r.Ladder[i], meanings[i], y)
+		y += svgStep + svgLine*(len(meanings[i])-1)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
 }
 
-func svgRung(b *strings.Builder, text func(x, y int, anchor, class, words string), g *conversation.Rung, y int) {
+func svgRung(b *strings.Builder, text func(x, y int, anchor, class, words string), g *conversation.Rung, meaning []string, y int) {
 	const middle = (svgLeft + svgRight) / 2
 	if g.Frame == 0 {
 		text(middle, y+24, "middle", "note", g.Meaning)
@@ -83,7 +93,9 @@ func svgRung(b *strings.Builder, text func(x, y int, anchor, class, words string
 	}
 	fmt.Fprintf(b, `<line class="packet" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", x1, y+20, x2, y+32)
 	text(middle, y+16, "middle", "mono", label(g))
-	text(middle, y+46, "middle", "meaning", g.Meaning)
+	for i, line := range meaning {
+		text(middle, y+46+svgLine*i, "middle", "meaning", line)
+	}
 	for _, end := range []struct {
 		name, anchor string
 		x            int

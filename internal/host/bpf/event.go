@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -100,10 +101,10 @@ type Event struct {
 
 	// Reason is the kernel's name without its prefix: of SKB_DROP_REASON_ for
 	// Drop ("NETFILTER_DROP"), of SK_RST_REASON_ for ResetSent (Linux 6.10);
-	// else empty. Location is the address of the code that dropped the packet:
-	// [Session.Symbol].
+	// else empty. Location is the address of the code that dropped the packet.
 	Reason   string
 	Location uint64
+	function [functionSize]byte
 
 	// The packet: Drop, and ResetSent for the one that is answered.
 	HasPacket bool
@@ -129,11 +130,24 @@ type Packet struct {
 	ICMPType, ICMPCode uint8
 }
 
+const functionSize = 40
+
+// Function is the kernel function that Location lies in, such as
+// "nft_do_chain", at most 39 bytes of it; "" before Linux 5.13, for which there
+// is [Session.Symbol].
+func (e *Event) Function() string {
+	name, _, _ := strings.Cut(text(e.function[:]), " ") // of a module: "nft_do_chain [nf_tables]"
+	return name
+}
+
+// text is a string that ends with a zero byte, or with its room.
+func text(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
+
 // Command is the name of the process (PR_GET_NAME) that PID names, when it
 // opened the socket.
-func (e *Event) Command() string {
-	if i := bytes.IndexByte(e.comm[:], 0); i >= 0 {
-		return string(e.comm[:i])
-	}
-	return string(e.comm[:])
-}
+func (e *Event) Command() string { return text(e.comm[:]) }

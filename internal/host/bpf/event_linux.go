@@ -21,31 +21,32 @@ const (
 	atSrc      = 80
 	atDst      = 96
 	atComm     = 112
-	atNetwork  = 128
-	atPID      = 132
-	atUID      = 136
-	atReason   = 140
-	atErr      = 144
-	atIndex    = 148
-	atSeq      = 152
-	atAck      = 156
-	atSRTT     = 160
-	atRetrans  = 164
-	atLength   = 168
-	atLPort    = 170
-	atRPort    = 172
-	atSPort    = 174
-	atDPort    = 176
-	atKind     = 178
-	atProtocol = 179
-	atFlags    = 180
-	atOld      = 181
-	atNew      = 182
-	atTCPFlags = 183
-	atTTL      = 184
-	atICMPType = 185
-	atICMPCode = 186
-	recordSize = 192
+	atFunction = 128
+	atNetwork  = 168
+	atPID      = 172
+	atUID      = 176
+	atReason   = 180
+	atErr      = 184
+	atIndex    = 188
+	atSeq      = 192
+	atAck      = 196
+	atSRTT     = 200
+	atRetrans  = 204
+	atLength   = 208
+	atLPort    = 210
+	atRPort    = 212
+	atSPort    = 214
+	atDPort    = 216
+	atKind     = 218
+	atProtocol = 219
+	atFlags    = 220
+	atOld      = 221
+	atNew      = 222
+	atTCPFlags = 223
+	atTTL      = 224
+	atICMPType = 225
+	atICMPCode = 226
+	recordSize = 232
 )
 
 // enum flag (record.h).
@@ -71,7 +72,7 @@ func (s *Session) decode(b []byte, e *Event) {
 		Old: State(b[atOld]), New: State(b[atNew]),
 		RTT: time.Duration(le.Uint32(b[atSRTT:])) * time.Microsecond, Retransmissions: le.Uint32(b[atRetrans:]),
 		Acked: le.Uint64(b[atAcked:]), Received: le.Uint64(b[atReceived:]),
-		Location: le.Uint64(b[atLocation:]),
+		Location: le.Uint64(b[atLocation:]), function: [functionSize]byte(b[atFunction:]),
 	}
 	reason := le.Uint32(b[atReason:])
 	switch e.Kind {

@@ -31,7 +31,7 @@ func TestRecord(t *testing.T) {
 	delete(at, "pad")
 	if diff := cmp.Diff(map[string]int{
 		"time": atTime, "cookie": atCookie, "location": atLocation, "cgroup": atCgroup, "acked": atAcked,
-		"received": atReceived, "laddr": atLocal, "raddr": atRemote, "saddr": atSrc, "daddr": atDst, "comm": atComm,
+		"received": atReceived, "laddr": atLocal, "raddr": atRemote, "saddr": atSrc, "daddr": atDst, "comm": atComm, "function": atFunction,
 		"netns": atNetwork, "pid": atPID, "uid": atUID, "reason": atReason, "err": atErr, "ifindex": atIndex,
 		"seq": atSeq, "ack": atAck, "srtt": atSRTT, "retrans": atRetrans, "length": atLength, "lport": atLPort,
 		"rport": atRPort, "sport": atSPort, "dport": atDPort, "kind": atKind, "protocol": atProtocol,
@@ -122,6 +122,11 @@ func TestDecode(t *testing.T) {
 	if s.decode(b, &e); e.Local != dst || e.Remote != src {
 		t.Errorf("met a listener: %+v", e)
 	}
+	copy(b[atFunction:], "nft_do_chain [nf_tables]")
+	copy(b[atComm:], "a-name-of-16-byt")
+	if s.decode(b, &e); e.Function() != "nft_do_chain" || e.Command() != "a-name-of-16-byt" {
+		t.Errorf("function %q, command %q", e.Function(), e.Command())
+	}
 	if n := testing.AllocsPerRun(100, func() { s.decode(b, &e) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -182,9 +187,9 @@ func TestSymbols(t *testing.T) {
 func TestObstacle(t *testing.T) {
 	const all, first = "CapEff:\t000001ffffffffff\n", "         0          0 4294967295\n"
 	for _, c := range []struct{ status, uids, lockdown, want string }{
-		{"CapEff:\t0000000000000000\n", first, "", "CAP_BPF and CAP_PERFMON missing"},
-		{"CapEff:\t0000004000000000\n", first, "", "CAP_BPF missing"},
-		{"CapEff:\t0000008000000000\n", first, "", "CAP_PERFMON missing"},
+		{"CapEff:\t0000000000000000\n", first, "", "CAP_BPF and CAP_PERFMON are missing"},
+		{"CapEff:\t0000004000000000\n", first, "", "CAP_BPF is missing"},
+		{"CapEff:\t0000008000000000\n", first, "", "CAP_PERFMON is missing"},
 		{all, "         0       1000          1\n", "", "user namespace"},
 		{all, first, "none integrity [confidentiality]\n", "locked down"},
 		{all, first, "[none] integrity confidentiality\n", "seccomp"},

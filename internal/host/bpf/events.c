@@ -48,6 +48,8 @@ SEC("tp_btf/inet_sock_set_state") int set_state(u64 *ctx)
 	return 0;
 }
 
+static const char symbol_format[] = "%ps"; // the name without the offset
+
 SEC("tp_btf/kfree_skb") int drop(u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
@@ -96,7 +98,12 @@ SEC("tp_btf/kfree_skb") int drop(u64 *ctx)
 		if (!iif)
 			e.ifindex = index;
 	}
-	finish(&e);
+	find_owner(&e);
+	if (!wanted(&e))
+		return 0;
+	if (has_print)
+		print((char *)e.function, sizeof e.function, symbol_format, &e.location, sizeof e.location);
+	send(&e);
 	return 0;
 }
 

@@ -12,6 +12,7 @@ const volatile u32 has_want_addr;
 const volatile u64 want_addr[2];
 const volatile u32 make_cookie;    // give each socket its cookie: not in a raw tracepoint
 const volatile u32 drop_has_socket;  // kfree_skb's fourth argument, since Linux 6.11
+const volatile u32 has_print;        // bpf_snprintf, since Linux 5.13
 const volatile u32 reset_has_reason; // tcp_send_reset's third argument, since Linux 6.10
 
 struct {

@@ -27,6 +27,7 @@ static u64 (*const socket_cookie)(const void *sk) = (void *)46;
 static long (*const read_user)(void *dst, u32 size, const void *src) = (void *)112;
 static long (*const read_kernel)(void *dst, u32 size, const void *src) = (void *)113;
 static void *(*const ring_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
+static long (*const print)(char *to, u32 size, const char *format, const u64 *values, u32 values_size) = (void *)165;
 static void (*const ring_submit)(void *record, u64 flags) = (void *)132;
 
 // A map is described by the types of a structure's members (libbpf's .maps).

@@ -70,7 +70,11 @@ func obstacle(status, uids, lockdown string) string {
 		if effective&capPerfmon == 0 {
 			missing = append(missing, "CAP_PERFMON")
 		}
-		return strings.Join(missing, " and ") + " missing; kernel.unprivileged_bpf_disabled does not matter: without them it is never allowed to trace"
+		verb := " is"
+		if len(missing) > 1 {
+			verb = " are"
+		}
+		return strings.Join(missing, " and ") + verb + " missing"
 	case uids != "" && strings.Join(strings.Fields(uids), " ") != "0 0 4294967295":
 		return "the capabilities are those of a user namespace, and tracing needs them in the first one"
 	case strings.Contains(lockdown, "[confidentiality]"):

@@ -63,3 +63,17 @@ func arguments(types *btf.Spec, event string) (int, error) {
 	}
 	return 0, fmt.Errorf("this kernel describes the tracepoint as %v", t.Type)
 }
+
+// helper is 1 where the kernel has a helper function of this name (enum
+// bpf_func_id, linux/bpf.h), else 0.
+func helper(types *btf.Spec, name string) uint32 {
+	var ids *btf.Enum
+	if types.TypeByName("bpf_func_id", &ids) == nil {
+		for _, v := range ids.Values {
+			if v.Name == name {
+				return 1
+			}
+		}
+	}
+	return 0
+}

@@ -31,6 +31,7 @@ struct event {
 	u64 acked, received; // bytes
 	u8 laddr[16], raddr[16], saddr[16], daddr[16]; // IPv4 is mapped: RFC 4291 §2.5.5.2
 	u8 comm[16];
+	u8 function[40]; // that the location lies in
 	u32 netns;
 	u32 pid, uid;
 	u32 reason;

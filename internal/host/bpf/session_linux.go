@@ -93,7 +93,7 @@ func (s *Session) open(o Options, types *btf.Spec, spec *ebpf.CollectionSpec) er
 			return err
 		}
 	}
-	if err := constants(spec, &o); err != nil {
+	if err := errors.Join(constants(spec, &o), set(spec, "has_print", helper(types, "BPF_FUNC_snprintf"))); err != nil {
 		return err
 	}
 	if o.Buffer > 0 {

@@ -173,8 +173,8 @@ func TestDrop(t *testing.T) {
 			if e.Packet.Flags != uint8(want) {
 				t.Errorf("flags %#x, want %#x", e.Packet.Flags, want)
 			}
-			if name := s.Symbol(e.Location); name == "" {
-				t.Error("the place has no name")
+			if name := e.Function(); name == "" || name != s.Symbol(e.Location) {
+				t.Errorf("the place is called %q, and %q", name, s.Symbol(e.Location))
 			}
 		})
 	}
@@ -330,7 +330,7 @@ func TestPermitted(t *testing.T) {
 	cmd := testmain.Command(context.Background(), "permitted")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.Output()
-	if fmt.Sprint(err) != "exit status 3" || !strings.Contains(string(out), "CAP_BPF and CAP_PERFMON missing") {
+	if fmt.Sprint(err) != "exit status 3" || !strings.Contains(string(out), "CAP_BPF and CAP_PERFMON are missing") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

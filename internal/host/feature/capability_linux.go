@@ -18,7 +18,7 @@ const (
 	netRaw   capability = 13
 	sysAdmin capability = 21
 	perfmon  capability = 38
-	bpf      capability = 39
+	capBPF   capability = 39
 )
 
 func (c capability) String() string {
@@ -31,7 +31,7 @@ func (c capability) String() string {
 		return "CAP_SYS_ADMIN"
 	case perfmon:
 		return "CAP_PERFMON"
-	case bpf:
+	case capBPF:
 		return "CAP_BPF"
 	}
 	return "CAP_" + strconv.Itoa(int(c))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/dialscope/dialscope/internal/host/bpf"
 	"github.com/dialscope/dialscope/internal/host/netlink"
 	"github.com/dialscope/dialscope/internal/host/procfs"
 	"github.com/dialscope/dialscope/internal/host/sys"
@@ -54,19 +55,20 @@ func tryIOURing() finding {
 	return f
 }
 
-// btf is where the kernel tells the types that programs are fitted to.
-const btf = "/sys/kernel/btf/vmlinux"
-
+// tryKernelEvents loads a program and does not attach it.
 func tryKernelEvents() finding {
-	if errno := sys.LoadRawTracepoint(); errno != 0 {
-		return refused("bpf(BPF_PROG_LOAD) of a raw tracepoint program", errno, bpf, perfmon)
+	err := bpf.Permitted()
+	if err == nil {
+		return finding{state: Yes, why: "a raw tracepoint program was loaded; it was not attached"}
 	}
-	f := finding{state: Yes, why: "a raw tracepoint program was loaded; it was not attached"}
-	if _, err := os.Stat(btf); err != nil {
-		f.state = No
-		f.why += "; but this kernel tells no types: " + err.Error()
+	if errno := sys.LoadRawTracepoint(); errno == syscall.EPERM || errno == syscall.EACCES {
+		f := refused("bpf(BPF_PROG_LOAD) of a raw tracepoint program", errno, capBPF, perfmon)
+		if set, err := procfs.Sysctl("kernel.unprivileged_bpf_disabled"); err == nil && f.needs != "" {
+			f.why += " (kernel.unprivileged_bpf_disabled is " + set.Value + "; tracing needs them with any value)"
+		}
+		return f
 	}
-	return f
+	return finding{state: No, why: err.Error()}
 }
 
 // tryNftables asks for the list of tables, which nfnetlink gives only to the
@@ -125,4 +127,19 @@ func tryLandlock() finding {
 		return finding{state: No, why: "Landlock is in this kernel and was not switched on when it started (lsm=)"}
 	}
 	return finding{state: No, why: "landlock_create_ruleset(2): " + sys.ErrnoName(errno)}
+}
+
+// tryGiveUp asks whether privileges can be given up in every thread.
+func tryGiveUp() finding {
+	own, err := ownCapabilities()
+	switch {
+	case err != nil:
+		return finding{state: Unknown, why: err.Error()}
+	case own.effective == 0:
+		return finding{state: Yes, why: "this process has no privileges to give up"}
+	}
+	if err := sys.AllThreads(); err != nil {
+		return finding{state: No, why: err.Error(), needs: "make build"}
+	}
+	return finding{state: Yes, why: "this program's threads are all Go's own"}
 }

@@ -43,7 +43,7 @@ var probes = []probe{
 	{"raw_socket", "packets of one's own making (raw socket)",
 		"probes that connect(2) cannot send: a plain SYN, other options; this version does not use it", tryRaw},
 	{"kernel_events", "kernel events (BPF tracepoints)",
-		"the reason of every packet that this host drops, and every change of a socket's state; this version does not use it", tryKernelEvents},
+		"the reason for which this host itself drops a packet of the attempt (--kernel): its filter, reverse path filtering, a bad checksum", tryKernelEvents},
 	{"nftables", "this host's packet filter (nftables)",
 		"the rule that drops or rejects; this version does not use it", tryNftables},
 	{"mark", "packet marks (SO_MARK)",
@@ -62,6 +62,8 @@ var probes = []probe{
 		"many attempts at once for less; a connect that a seccomp filter on connect(2) does not see", tryIOURing},
 	{"user_namespaces", "user namespaces without privilege",
 		"throwaway networks to try things in, without root", tryUserNamespaces},
+	{"give_up_privileges", "giving up privileges (capset)",
+		"as root a dial keeps only the capabilities that it makes use of", tryGiveUp},
 	{"landlock", "Landlock",
 		"a program that confines itself; from ABI 4 on a policy can deny TCP connects with EACCES", tryLandlock},
 }
