@@ -337,8 +337,6 @@ func (c *Conn) note(by string, err error) error {
 		return err
 	case errno == "", errors.Is(err, os.ErrDeadlineExceeded), errno == "EAGAIN", errno == "EBADF":
 		return err // a deadline, a connection that was closed here: no end
-	case c.report.Network != "" && c.report.Network[0] == 'u' && errno != "EPIPE":
-		return err // a datagram socket goes on after an error
 	}
 	var op *net.OpError
 	if !errors.As(err, &op) {
@@ -390,8 +388,20 @@ func (c *Conn) noteEOF() {
 	c.addFlow(f, why)
 }
 
-// examine files an error with all that this host knows about it, once.
+// examine files an error with all that this host knows about it, once. To a
+// datagram socket it is no end, but what became of a datagram (udp(7)).
 func (c *Conn) examine(by string, errno evidence.Errno) {
+	if n := c.report.Network; n != "" && n[0] == 'u' {
+		d, from := &evidence.Datagram{RecvErrno: errno}, evidence.FromRecv
+		if by == evidence.ByWrite && errno != "ECONNREFUSED" && errno != "EHOSTUNREACH" && errno != "ENETUNREACH" {
+			d, from = &evidence.Datagram{SendErrno: errno}, evidence.FromSend // otherwise an earlier datagram's ICMP error
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.add(from, d)
+		c.failing, c.failed = true, c.snapshot(c.ends)
+		return
+	}
 	f, why := c.flow()
 	var queued []*evidence.ICMP
 	if c.raw != nil {

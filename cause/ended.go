@@ -131,6 +131,14 @@ func (e *ending) answeredProbes() bool {
 	return f.SinceAck <= 2*interval
 }
 
+// answeredOne says that a window probe was answered before a user timeout ended
+// the connection: without any the last acknowledgment is older by an RTO. A
+// kernel answers no more than two probes a second (tcp_invalid_ratelimit), so
+// that the later ones may go unanswered by a peer that is well.
+func (e *ending) answeredOne() bool {
+	return e.answeredProbes() || e.flow.Probes <= 1 && e.alive != nil && e.alive.UserTimeout > 0 && e.flow.SinceAck < e.alive.UserTimeout+e.flow.RTO/2
+}
+
 // probedSince is how long ago the last window probe was at most, when a user
 // timeout ended the connection: probes go at 0, 2, 6, 14 ... RTOs from the first
 // (tcp_probe0_when), and half the last interval is left for late timers. An

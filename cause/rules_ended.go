@@ -249,7 +249,7 @@ func zeroWindow(v *view) reading {
 	case e.answeredProbes():
 		r.confidence = Certain
 	default:
-		r.confidence = Possible
+		r.confidence = either(e.answeredOne(), Likely, Possible)
 	}
 	return r
 }
@@ -276,6 +276,8 @@ func peerVanished(v *view) reading {
 		return r
 	case e.errno != "ETIMEDOUT":
 		return nothing
+	case e.windowClosed() && e.answeredOne():
+		r.confidence = Possible
 	case e.reachable(), e.idle() >= forgetful && !e.unreachable() && !v.toSelf():
 		r.confidence = Possible // it is back, or a device forgot the connection
 	}

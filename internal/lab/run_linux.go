@@ -45,7 +45,7 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 	defer cancel()
 	s := st.Scenario
 	args := s.Args("--json")
-	if l == Privileged && s.Confine == nil && bpf.Permitted() == nil && !slices.Contains(s.Dial.Flags, "--kernel") {
+	if l == Privileged && s.Confine == nil && s.Dial.Command != "talk" && bpf.Permitted() == nil && !slices.Contains(s.Dial.Flags, "--kernel") {
 		args = s.Args("--json", "--kernel", "first") // what is heard does not hang on how fast this host is
 	}
 	if s.Confine != nil && s.Confine.Descriptors != nil {
