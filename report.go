@@ -95,6 +95,7 @@ type jsonReport struct {
 	cause.Verdict
 	Evidence  []jsonEntry   `json:"evidence"`
 	Attempts  []jsonAttempt `json:"attempts"`
+	Counters  *Counters     `json:"counters,omitempty"` // of a connection that was watched
 	Privilege Privilege     `json:"privilege"`
 	Start     time.Time     `json:"start"`
 	Latency   time.Duration `json:"latency_ns,omitempty"`
@@ -138,6 +139,9 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Start: r.Start, Took: r.Took, Evidence: []jsonEntry{}, Attempts: []jsonAttempt{},
 	}
 	doc.Latency, _ = r.Latency()
+	if n, ok := r.Counters(); ok {
+		doc.Counters = &n
+	}
 	for _, e := range r.Log {
 		doc.Evidence = append(doc.Evidence, jsonEntry{e, -1})
 	}

@@ -119,8 +119,13 @@ func (e *ending) windowClosed() bool {
 // counts as an acknowledgment.
 func (e *ending) answeredProbes() bool {
 	f := &e.flow
-	if f.Probes > 1 {
+	switch {
+	case f.Probes > 1:
 		return false
+	case e.errno == "ETIMEDOUT":
+		// The timer's backoff went with the connection (tcp_write_queue_purge).
+		// Without a user timeout only unanswered probes end it.
+		return e.alive != nil && e.alive.UserTimeout > 0 && f.SinceAck < e.alive.UserTimeout*3/4
 	}
 	interval := min(max(f.RTO, 200*time.Millisecond)<<min(f.Backoff, 16), 2*time.Minute)
 	return f.SinceAck <= 2*interval

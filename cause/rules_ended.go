@@ -59,7 +59,7 @@ func closedHere(v *view) reading {
 	if e.errno != "" || e.eof || e.by == evidence.BySignal {
 		return nothing
 	}
-	r := reading{confidence: either(!e.unanswered(), Certain, Possible), culprit: Culprit{Kind: Nobody}}
+	r := reading{confidence: either(!e.unanswered(), Certain, Possible), culprit: Culprit{Kind: Nobody}, do: "Nothing is wrong with the connection."}
 	switch e.by {
 	case evidence.ByLimit:
 		r.say = "The connection to {target} was in order when the time allowed for it was over, and this end closed it."
@@ -78,7 +78,8 @@ func closedHere(v *view) reading {
 func interruptedWhileOpen(v *view) reading {
 	if e := v.end; e.by == evidence.BySignal && e.errno == "" && !e.eof {
 		return reading{confidence: either(!e.unanswered(), Certain, Possible), culprit: Culprit{Kind: Local},
-			say: "The connection to {target} stood when this program was interrupted, and this end closed it."}
+			say: "The connection to {target} stood when this program was interrupted, and this end closed it.",
+			do:  "Nothing is wrong with the connection."}
 	}
 	return nothing
 }
@@ -222,6 +223,9 @@ func (v *view) ownWayGone() string {
 	case l != nil && !l.Carrier && !l.Loopback:
 		return fmt.Sprintf("its interface %s has no carrier", l.Name)
 	case v.hostAddr != nil && !v.hostAddr.Local:
+		if !v.hostAddr.Addr.IsValid() {
+			return "it no longer has the connection's address"
+		}
 		return fmt.Sprintf("it no longer has the connection's address %s", v.hostAddr.Addr)
 	}
 	return ""

@@ -201,10 +201,13 @@ func TestEnds(t *testing.T) {
 			wanted{Timeout, "", ZeroWindow, Certain, Destination, there, nil, nil}},
 		{"interrupted while the window was closed", established(remote).add(by(evidence.BySignal), traffic("ESTABLISHED", stuffed)),
 			wanted{Cancelled, "", ZeroWindow, Certain, Destination, there, nil, nil}},
-		{"a user timeout while the window was closed", established(remote).add(write("ETIMEDOUT"), traffic("CLOSE", stuffed)),
+		{"a user timeout while the window was closed", established(remote).add(&evidence.Alive{UserTimeout: 2 * sec}, write("ETIMEDOUT"), traffic("CLOSE", stuffed)),
 			wanted{Timeout, "ETIMEDOUT", ZeroWindow, Certain, Destination, there, nil, nil}},
 		{"the window was closed, and then nothing was heard", established(remote).
 			add(write("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { stuffed(f); f.Probes, f.SinceAck, f.Backoff = 8, 2*time.Minute, 8 }), routed()),
+			wanted{Timeout, "ETIMEDOUT", PeerVanished, Likely, Destination, there, []ID{ZeroWindow}, nil}},
+		{"a user timeout while the window was closed, and the probes went unanswered", established(remote).
+			add(&evidence.Alive{UserTimeout: 2 * sec}, write("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { stuffed(f); f.Probes, f.SinceAck = 1, 2100*ms }), routed()),
 			wanted{Timeout, "ETIMEDOUT", PeerVanished, Likely, Destination, there, []ID{ZeroWindow}, nil}},
 		{"an old kernel does not tell the window", established(remote).
 			add(by(evidence.ByLimit), traffic("ESTABLISHED", func(f *evidence.Flow) { stuffed(f); f.WindowKnown = false })),

@@ -61,8 +61,6 @@ type Alive struct {
 	Interval    time.Duration `json:"keepalive_interval_ns,omitempty"`
 	Count       int           `json:"keepalive_count,omitempty"`
 	UserTimeout time.Duration `json:"user_timeout_ns,omitempty"` // TCP_USER_TIMEOUT; 0: not set
-	Heartbeat   time.Duration `json:"heartbeat_ns,omitempty"`    // this program's own
-	Retries     int           `json:"retries,omitempty"`         // sysctl tcp_retries2; 0: not read
 }
 
 func (*End) Kind() Kind   { return "end" }

@@ -14,7 +14,7 @@ import (
 )
 
 const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-quick]
-       scripts/bench read [-rounds N] [-packets N] [-small N]
+       scripts/bench read [-rounds N] [-packets N] [-small N] [-flood N]
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand

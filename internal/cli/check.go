@@ -29,7 +29,7 @@ func (o *options) check(flags *pflag.FlagSet) error {
 		{until && set("count"), "--count and --until-… exclude each other: bound the wait with --for"},
 		{o.count < 0, "--count cannot be negative: write 0 to go on until interrupted"},
 		{set("interval") && !until && !set("count"), "--interval is for --count and --until-…: add one of them"},
-		{set("for") && !until, "--for is for --until-open and --until-closed: to bound one dial use --timeout"},
+		{set("for") && !until && flags.Lookup("until-open") != nil, "--for is for --until-open and --until-closed: to bound one dial use --timeout"},
 		{!udp && o.payload.text != "", "--payload is UDP's: add --network udp, or remove it"},
 		{udp && o.fastOpen, "--fast-open is TCP's: remove it or --network " + o.network},
 		{udp && o.mtu, "--mtu is TCP's: remove it or --network " + o.network},

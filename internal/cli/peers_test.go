@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -50,10 +51,10 @@ func setAddr(ts *testscript.TestScript, name string, addr net.Addr) {
 	ts.Setenv(name+"_PORT", port)
 }
 
-// listenerCommand is "listener NAME [hold|reset|close|speak] [ADDRESS]": a peer
+// listenerCommand is "listener NAME [hold|reset|close|speak|speak-close|hear-reset|echo] [ADDRESS]": a peer
 // that accepts, and then does that.
 func listenerCommand(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, neg, args, 1, 3, "listener NAME [hold|reset|close|speak] [ADDRESS]")
+	want(ts, neg, args, 1, 3, "listener NAME [hold|reset|close|speak|speak-close|hear-reset|echo] [ADDRESS]")
 	manner, address := "hold", "127.0.0.1:0"
 	if len(args) > 1 {
 		manner = args[1]
@@ -85,8 +86,23 @@ func listenerCommand(ts *testscript.TestScript, neg bool, args []string) {
 			case "reset":
 				conn.(*net.TCPConn).SetLinger(0)
 				conn.Close()
+			case "hear-reset":
+				conn.Read(make([]byte, 1))
+				conn.(*net.TCPConn).SetLinger(0)
+				conn.Close()
 			case "close":
 				conn.Close()
+			case "speak-close":
+				conn.Write([]byte("220 ready\r\n"))
+				conn.Close()
+			case "echo":
+				mu.Lock()
+				held = append(held, conn)
+				mu.Unlock()
+				p.running.Go(func() {
+					io.Copy(conn, struct{ io.Reader }{conn})
+					conn.Close()
+				})
 			case "speak":
 				conn.Write([]byte("220 ready\r\n"))
 				fallthrough

@@ -33,6 +33,8 @@ type shot struct {
 	ttl        int    // 0: the host's default
 	size       int    // of the packet in octets, never fragmented; 0: as small as can be
 	form       string // of TCP: made by hand (evidence.FormPlain and its like); empty: by the kernel
+	keep       bool   // note the source port
+	from       uint16 // the source port; 0: any
 }
 
 // The protocols of a probe, as evidence.Probe has them.

@@ -44,7 +44,6 @@ func (p SYNParams) Schedule() SYNSchedule {
 	if ceiling <= 0 {
 		ceiling = MaxRTO
 	}
-	const jiffy = 4 * time.Millisecond // HZ=250; only how soon an overrun user timeout fires
 	limit, limitName := modelTimeout(p.Retries, rto, ceiling), "elapsed"
 	if p.UserTimeout > 0 {
 		limit, limitName = p.UserTimeout, "user_timeout"

@@ -53,6 +53,10 @@ func attemptEvents(d *evidence.Dial, i int) []event {
 			add(e.At, "%s%s", expiredWords(f), furtherWords(a, e.At))
 		case *evidence.Cancelled:
 			add(e.At, "%s", cancelWords(f))
+		case *evidence.End:
+			add(e.At, "%s", endWords(f))
+		case *evidence.Flow:
+			add(e.At, "%s", flowWords(f))
 		}
 	}
 	return events

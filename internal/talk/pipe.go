@@ -1,0 +1,15 @@
+package talk
+
+import (
+	"errors"
+	"os/signal"
+	"syscall"
+)
+
+// IgnoreBrokenPipes keeps SIGPIPE from ending the program when whoever reads its
+// output is gone (signal(7)): the write gives EPIPE instead. Writes to sockets
+// raise it never (MSG_NOSIGNAL, or the runtime's handler).
+func IgnoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
+
+// OutputGone says that an error of Run means that nobody reads the output any more.
+func OutputGone(err error) bool { return errors.Is(err, syscall.EPIPE) }
