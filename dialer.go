@@ -132,14 +132,25 @@ type Dialer struct {
 	// where no answer came.
 	HopTries int
 
+	// Flows is by how many flows PathProbes asks the hops: each keeps its source
+	// port for all TTLs, so that routers which spread flows over several paths lead
+	// all its probes the same way. HopTries is then how often each asks,
+	// HopInterval apart. Zero: every probe is a flow of its own.
+	Flows       int
+	HopInterval time.Duration
+
+	// HopProtocol is what PathProbes asks the hops with: "tcp", "udp" or "icmp".
+	// Empty: the network's own. ICMP needs a group in net.ipv4.ping_group_range.
+	HopProtocol string
+
 	// ReferencePort is another TCP port of the destination, whose way PathProbes
 	// compares. Zero: none.
 	ReferencePort uint16
 
 	// FullTimeout waits for an answer until the deadline although experiments
 	// have explained the silence. Otherwise an attempt with Probes ends, as a
-	// timeout, as soon as its second SYN has gone unanswered and it is known
-	// where, or by whom, both were dropped: about 1.1 s after it began. Where
+	// timeout, as soon as a repeated SYN has gone unanswered and it is known
+	// where, or by whom, both were dropped: 0.5 to 1.1 s after it began. Where
 	// nothing answers behind the last router, its own report is awaited first,
 	// for 3.3 s.
 	FullTimeout bool

@@ -72,7 +72,7 @@ func (x *examination) unseen(what string, err error) bool {
 func (x *examination) seeRoute() {
 	q := netlink.Query{
 		To: x.cfg.Remote.Addr(), From: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS,
-		Protocol: syscall.IPPROTO_TCP, Port: x.cfg.Remote.Port(),
+		Protocol: syscall.IPPROTO_TCP, Port: x.cfg.Remote.Port(), LocalPort: x.cfg.Local.Port(), AnyMark: x.cfg.Control != nil,
 	}
 	if x.cfg.Network[0] == 'u' {
 		q.Protocol = syscall.IPPROTO_UDP

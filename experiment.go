@@ -27,10 +27,11 @@ const (
 
 // experiments are those of one attempt.
 type experiments struct {
-	ctx  context.Context
-	end  context.CancelCauseFunc // ends the attempt
-	made bool
-	late bool // the counters were read after the second SYN
+	ctx    context.Context
+	end    context.CancelCauseFunc // ends the attempt
+	looked bool                    // this host was looked at when the answer was overdue
+	made   bool
+	late   bool // the counters were read after the second SYN
 }
 
 // decisions are the moments at which an attempt may be ended because its
@@ -54,33 +55,46 @@ func (x *examination) secondSYN() time.Duration {
 
 // experimentBeside runs while the attempt waits for its answer.
 func (x *examination) experimentBeside(fd int) {
-	since := time.Since(x.Began)
-	switch {
-	case x.experiments == nil || since < overdue:
-	case !x.made && x.mayProbe():
+	if x.experiments == nil || time.Since(x.Began) < overdue {
+		return
+	}
+	if !x.looked {
+		x.looked = true
 		x.seeCounters()
 		x.seeLink()
+		x.seeListener()
 		x.seeRules()
+	}
+	if !x.made && !x.explained() && x.mayProbe() {
 		x.experiment(fd, &probe.Config{Patience: 100 * time.Millisecond, Limit: 400 * time.Millisecond})
-	case since > x.secondSYN() && !x.FullTimeout:
-		x.decide(since)
+		x.seeCounters()
+	}
+	if !x.FullTimeout {
+		x.decide(time.Since(x.Began))
 	}
 }
 
-// decide ends the attempt where its silence is explained.
+// explained says that no answer which may still come would say more.
+func (x *examination) explained() bool { return cause.Explained(x.judged(x.Log, true), 0) }
+
+// decide ends the attempt where its silence is explained. The second SYN's
+// answer is awaited once that SYN was sent.
 func (x *examination) decide(since time.Duration) {
 	slow := time.Duration(0)
 	for _, p := range evidence.All[*evidence.Probe](x.Log) {
 		slow = max(slow, p.RTT)
 	}
-	if since < x.secondSYN()+60*time.Millisecond+3*slow {
-		return
+	if again := x.secondSYN(); since > again {
+		if since < again+60*time.Millisecond+3*slow {
+			return
+		}
+		if !x.late {
+			x.late = true
+			x.seeCounters()
+			x.seeRules()
+		}
 	}
-	if !x.late {
-		x.late = true
-		x.seeCounters()
-	}
-	if cause.Explained(x.judged(x.Log, true), 0) {
+	if x.explained() {
 		x.end(sock.ErrExplained)
 	}
 }
@@ -143,7 +157,11 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	c.Deadline = time.Now().Add(probing)
 	if c.Always {
-		c.Deadline = time.Now().Add(2 * probing)
+		c.Flows, c.Interval = x.Flows, x.HopInterval
+		c.Deadline = time.Now().Add(2*probing + time.Duration(max(0, x.HopTries-1))*(x.HopInterval+time.Second))
+		if x.HopProtocol != "" {
+			c.Protocol = x.HopProtocol
+		}
 	}
 	if !x.cfg.Deadline.IsZero() && x.cfg.Deadline.Before(c.Deadline) {
 		c.Deadline = x.cfg.Deadline

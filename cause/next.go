@@ -33,7 +33,7 @@ func Experiments() []Experiment { return slices.Clone(experiments) }
 
 var experiments = []Experiment{
 	{
-		ID: "second-source-port", Title: "connect again from another source port", Packets: 3,
+		ID: "second-source-port", Title: "connect again from another source port, twice", Packets: 4,
 		Tells:  []ID{StaleConnection, PacketLoss, PortsExhausted, HostFirewallDrop, ReplyLost},
 		ByHand: "dialscope {target}",
 	},

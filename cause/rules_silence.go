@@ -289,7 +289,7 @@ func delivers(v *view) reading {
 		}
 	}
 	switch {
-	case seen && n <= 0 && v.resent() > 0:
+	case seen && n <= 0 && (v.resent() > 0 || s.target.insisted()):
 		return nothing // all that came in was delivered
 	case seen && n >= max(awaited, 3):
 		return local(Likely, fmt.Sprintf("%d packets came in meanwhile and were delivered to nobody", n))

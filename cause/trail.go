@@ -17,6 +17,7 @@ type trail struct {
 	reached  int                // the smallest TTL at which the destination answered; 0: none did
 	full     bool               // the destination answered at full TTL
 	answer   string             // what it said
+	vain     map[uint16]int     // by source port: SYNs at full TTL that nobody answered
 }
 
 // farthest is the highest TTL that a router answered, with its address.
@@ -58,6 +59,9 @@ func readProbes(v *view, probes []*evidence.Probe) *survey {
 		}
 		t := s.trail(v, p)
 		t.asked[p.TTL] += p.Sent
+		if p.TTL == 0 && p.Source != 0 && p.Answer == "" {
+			t.vain[p.Source] += p.Sent
+		}
 		switch {
 		case p.Expired() && !v.fromHere(p.ICMP) && p.TTL > 0:
 			t.routers[p.TTL] = p.From
@@ -88,7 +92,7 @@ func (s *survey) trail(v *view, p *evidence.Probe) *trail {
 }
 
 func newTrail(p *evidence.Probe) *trail {
-	return &trail{protocol: p.Protocol, to: p.To, routers: map[int]netip.Addr{}, asked: map[int]int{}}
+	return &trail{protocol: p.Protocol, to: p.To, routers: map[int]netip.Addr{}, asked: map[int]int{}, vain: map[uint16]int{}}
 }
 
 func (t *trail) meet(p *evidence.Probe) {
@@ -150,6 +154,20 @@ func (t *trail) tries(from int) (n int) {
 		}
 	}
 	return n
+}
+
+// insisted says that a SYN was repeated on its own four-tuple, and in vain both
+// times: neither a loss nor a device that drops the first SYN of a flow.
+func (t *trail) insisted() bool {
+	if t == nil {
+		return false
+	}
+	for _, n := range t.vain {
+		if n > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // kinds is how many kinds of packets were sent to the destination that were

@@ -14,7 +14,7 @@ import (
 )
 
 const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-quick]
-       scripts/bench read [-rounds N] [-packets N] [-small N]
+       scripts/bench read [-rounds N] [-packets N] [-small N] [-flood N]
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
        scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
 

@@ -68,12 +68,14 @@ func (a *app) dial(cmd *cobra.Command, args []string) error {
 			o.probes = "few"
 		}
 	}
+	a.confine()
 	if err := a.hearKernel(); err != nil {
 		return err
 	}
 	if a.events != nil {
 		defer a.events.Close()
 	}
+	defer a.confineFurther()()
 	switch {
 	case until:
 		return a.wait(cmd.Context(), inputs.sources[0].target)

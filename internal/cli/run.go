@@ -23,6 +23,7 @@ type app struct {
 	env            func(string) string
 
 	options  *options
+	confined bool           // the process is this run's own: it may give up privileges
 	events   *kernel.Events // nil: the kernel is not listened to
 	commands []string       // names of the commands beside dial, for a mistyped one
 }
@@ -31,12 +32,21 @@ type app struct {
 // returns its exit status. When ctx ends, dials under way are given up and
 // their reports so far are printed.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv}
+	return (&app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv}).run(ctx, args)
+}
+
+// Main is [Run] for a process that does nothing else: a dial gives up, for good,
+// the privileges that it does not make use of.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return (&app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv, confined: true}).run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(nmapOutput(args))
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	return a.status(root.ExecuteContext(ctx))
 }
 

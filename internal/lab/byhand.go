@@ -190,7 +190,7 @@ func (c *commands) fault(f *Fault, family int) {
 			c.in(r.On, "ip route add %s dev %s", r.To, r.Dev)
 		}
 	case f.Rule != nil:
-		c.in(f.Rule.On, "ip -%d rule add ipproto tcp dport %d %s", family, f.Rule.Port, f.Rule.Kind)
+		c.in(f.Rule.On, "%s", f.Rule.command(family))
 	case f.Link != nil:
 		c.in(f.Link.On, "ip link set %s down", f.Link.Interface)
 	case f.Address != nil:

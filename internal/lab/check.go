@@ -147,13 +147,7 @@ func (f *Fault) check(s *Scenario) error {
 		note("route", f.Route.On, func() error { return f.Route.check() })
 	}
 	if f.Rule != nil {
-		note("rule", f.Rule.On, func() error {
-			switch f.Rule.Kind {
-			case "unreachable", "prohibit", "blackhole":
-				return nil
-			}
-			return at("kind", "%q: write unreachable, prohibit or blackhole", f.Rule.Kind)
-		})
+		note("rule", f.Rule.On, f.Rule.check)
 	}
 	if f.Link != nil {
 		note("link", f.Link.On, func() error { return s.Plan.checkInterface(f.Link.On, f.Link.Interface) })

@@ -124,11 +124,15 @@ type RouteFault struct {
 	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole, throw, delete; empty: via or dev
 }
 
-// RuleFault adds a routing rule that refuses TCP packets to a port.
+// RuleFault adds a routing rule that refuses what all its selectors fit.
 type RuleFault struct {
-	On   string `yaml:"on"`
-	Port uint16 `yaml:"port"`
-	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole
+	On    string `yaml:"on"`
+	Port  uint16 `yaml:"port"`  // TCP's destination
+	Sport string `yaml:"sport"` // TCP's source: "1024-65535"
+	UID   string `yaml:"uid"`   // of the socket's owner: "0-1000"
+	Mark  uint32 `yaml:"mark"`
+	Not   bool   `yaml:"not"`  // what they do not fit
+	Kind  string `yaml:"kind"` // unreachable, prohibit, blackhole
 }
 
 // LinkFault switches an interface off, or takes its carrier away by switching

@@ -78,6 +78,9 @@ func (v *volley) send(s shot) *evidence.Probe {
 	default:
 		p.Errno = evidence.Errno(sys.ErrnoName(errno))
 	}
+	if s.keep && fd >= 0 {
+		p.Source = sourcePort(fd)
+	}
 	v.round.file(at, p)
 	if fd < 0 {
 		return p
@@ -162,13 +165,44 @@ func (v *volley) prepare(fd int, s shot, v6 bool) syscall.Errno {
 	if s.protocol == tcp {
 		sys.AbortOnClose(fd)
 	}
-	if !v.way.Local.IsValid() || v.way.Local.IsUnspecified() {
+	local := v.way.Local
+	switch {
+	case !local.IsValid() && s.from == 0, local.IsUnspecified() && s.from == 0:
+		return 0
+	case !local.IsValid() && v6:
+		local = netip.IPv6Unspecified()
+	case !local.IsValid():
+		local = netip.IPv4Unspecified()
+	}
+	if s.from == 0 {
+		sys.SetsockoptInt(fd, sys.SolIP, sys.IPBindAddressNoPort, 1)
+	} else if errno := sys.SetsockoptInt(fd, sys.SolSocket, sys.SoReuseAddr, 1); errno != 0 {
+		return errno
+	}
+	var sa sys.Sockaddr
+	set(&sa, netip.AddrPortFrom(local, s.from))
+	return sys.Bind(fd, &sa)
+}
+
+func sourcePort(fd int) uint16 {
+	var sa sys.Sockaddr
+	if sys.Getsockname(fd, &sa) != 0 {
 		return 0
 	}
-	sys.SetsockoptInt(fd, sys.SolIP, sys.IPBindAddressNoPort, 1)
-	var sa sys.Sockaddr
-	set(&sa, netip.AddrPortFrom(v.way.Local, 0))
-	return sys.Bind(fd, &sa)
+	a, _ := sa.AddrPort()
+	return a.Port()
+}
+
+// release gives up a probe that is still in flight, so that its port is free.
+func (v *volley) release(p *evidence.Probe) {
+	for fd, f := range v.flying {
+		if f.fact == p {
+			p.Waited = time.Since(f.at)
+			delete(v.flying, fd)
+			sys.EpollDelete(v.epfd, int(fd))
+			sys.Close(int(fd))
+		}
+	}
 }
 
 func set(sa *sys.Sockaddr, a netip.AddrPort) {

@@ -29,7 +29,9 @@ type shot struct {
 	experiment string
 	protocol   string // tcp, udp, icmp
 	to         netip.AddrPort
-	ttl        int // 0: the host's default
+	ttl        int    // 0: the host's default
+	keep       bool   // note the source port
+	from       uint16 // the source port; 0: any
 }
 
 // The protocols of a probe, as evidence.Probe has them.

@@ -128,3 +128,18 @@ func tryLandlock() finding {
 	}
 	return finding{state: No, why: "landlock_create_ruleset(2): " + sys.ErrnoName(errno)}
 }
+
+// tryGiveUp asks whether privileges can be given up in every thread.
+func tryGiveUp() finding {
+	own, err := ownCapabilities()
+	switch {
+	case err != nil:
+		return finding{state: Unknown, why: err.Error()}
+	case own.effective == 0:
+		return finding{state: Yes, why: "this process has no privileges to give up"}
+	}
+	if err := sys.AllThreads(); err != nil {
+		return finding{state: No, why: err.Error(), needs: "make build"}
+	}
+	return finding{state: Yes, why: "this program's threads are all Go's own"}
+}

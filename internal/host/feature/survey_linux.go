@@ -62,6 +62,8 @@ var probes = []probe{
 		"many attempts at once for less; a connect that a seccomp filter on connect(2) does not see", tryIOURing},
 	{"user_namespaces", "user namespaces without privilege",
 		"throwaway networks to try things in, without root", tryUserNamespaces},
+	{"give_up_privileges", "giving up privileges (capset)",
+		"as root a dial keeps only the capabilities that it makes use of", tryGiveUp},
 	{"landlock", "Landlock",
 		"a program that confines itself; from ABI 4 on a policy can deny TCP connects with EACCES", tryLandlock},
 }
