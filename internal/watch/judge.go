@@ -215,8 +215,10 @@ func (s *Story) ending() *evidence.Dial {
 	if s.before == sockets.FINWait2 && s.RSTIn {
 		errno = "" // all that this end had to send was acknowledged, and its process had gone
 	}
+	state := "CLOSE"
 	switch s.First {
 	case "peer":
+		state = s.before.String() // CLOSE_WAIT or LAST_ACK: the kernel had the FIN
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByRead, EOF: true})
 	case "here":
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByShutdown})
@@ -227,7 +229,7 @@ func (s *Story) ending() *evidence.Dial {
 	default:
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByClose})
 	}
-	log.Add(lived, FromKernel, &evidence.Flow{State: "CLOSE", Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
+	log.Add(lived, FromKernel, &evidence.Flow{State: state, Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
 	log = append(log, s.Facts...)
 	return &evidence.Dial{Target: s.Remote.String(), Network: s.network(), Took: lived, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: lived, Log: log}}}
 }
