@@ -1,6 +1,7 @@
 package dialscope
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -113,12 +114,25 @@ func (x *examination) worthALook(err error) bool {
 	if x.Probes == PathProbes {
 		return !errors.Is(err, sock.ErrCancelled)
 	}
+	if err == nil {
+		return x.opaque()
+	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) || errno != syscall.ECONNREFUSED || x.route == nil || x.route.OnLink() {
 		return false
 	}
 	_, _, byICMP := evidence.Last[*evidence.ICMP](x.Log)
 	return !byICMP
+}
+
+// opaque says that a handshake seems to have been completed by somebody in front
+// of the destination.
+func (x *examination) opaque() bool {
+	if x.captured == nil || x.others.Load() {
+		return false
+	}
+	v := cause.ExplainAttempt(x.judged(x.Log, false), 0)
+	return v.Cause == cause.IsOpen && slices.ContainsFunc(v.Alternatives, func(f cause.Finding) bool { return f.Cause == cause.SYNProxy })
 }
 
 // mayProbe says that a probe would go the attempt's way and meet somebody.
@@ -147,6 +161,9 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
 	c.Remote, c.Began, c.Watch = x.cfg.Remote, x.Began, watch
+	if local, _, known := evidence.Last[*evidence.LocalAddr](x.Log); known && x.captured != nil && x.cfg.Network[0] == 't' {
+		c.Source, c.Captured = local.Addr.Addr().Unmap(), true
+	}
 	c.OnLink, c.Quiet = x.route.OnLink(), x.Probes == FewProbes
 	c.Always, c.Tries, c.Reference, c.Protocol = x.Probes == PathProbes, x.HopTries, x.ReferencePort, x.cfg.Network[:3]
 	if c.Always {
@@ -168,7 +185,8 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	before := slices.Clip(x.Log)
 	c.Judge = func(probes evidence.Log) cause.Verdict {
-		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes), watch >= 0), 0)
+		x.seePackets()
+		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes, packetsOf(x.Log[len(before):])), watch >= 0), 0)
 	}
 	heard := map[evidence.Fact]bool{}
 	c.Heard = func(e evidence.Entry) {
@@ -183,6 +201,34 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 		if !heard[e.Fact] {
 			x.AddAt(e.At, e.Source, e.Fact)
 		}
+	}
+}
+
+// experimentWithSize asks, beside a connection, whether full segments would
+// pass.
+func (x *examination) experimentWithSize() {
+	info, _, known := evidence.Last[*evidence.TCPInfo](x.Log)
+	if !x.LargePackets || x.cfg.Network[0] != 't' || !known || x.others.Load() || !x.mayProbe() {
+		return
+	}
+	size := int(info.SndMSS) + 40 // RFC 9293 §3.7.1: the fixed headers
+	if x.cfg.Remote.Addr().Is6() {
+		size += 20
+	}
+	if slices.Contains(info.Options, "timestamps") {
+		size += 12 // RFC 7323 appendix A
+	}
+	c := &probe.Config{Remote: x.cfg.Remote, Began: x.Began, Watch: -1, Packets: cmp.Or(x.MaxPackets, defaultPackets), Deadline: time.Now().Add(probing)}
+	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
+	if info.RTT > 0 {
+		c.Patience = 4 * info.RTT
+	}
+	log, err := probe.Large(context.Background(), c, size)
+	if err != nil {
+		x.Add(evidence.FromFeature, &evidence.Unseen{What: "large_packets", Why: err.Error()})
+	}
+	for _, e := range log {
+		x.AddAt(e.At, e.Source, e.Fact)
 	}
 }
 

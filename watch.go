@@ -39,12 +39,17 @@ type Conn struct {
 	quiet     atomic.Int64 // how long the last pause was that a write ended
 	resumed   atomic.Int64 // when that was, since start
 
-	mu     sync.Mutex
-	ends   evidence.Log // what ended so far, and how the connection stood
-	failed *Report      // once an error has ended it
-	shut   bool         // this end sent FIN
-	eof    bool
-	closed bool
+	readers atomic.Int32 // calls under way
+	writers atomic.Int32
+
+	mu      sync.Mutex
+	ends    evidence.Log // what ended so far, and how the connection stood
+	failing bool         // an error has ended it
+	failed  *Report      // and this is why
+	once    sync.Once    // of the examination
+	shut    bool         // this end sent FIN
+	eof     bool
+	closed  bool
 }
 
 // Watch makes a connection explain its own end: any that has a descriptor, or
@@ -98,26 +103,32 @@ func addrPortOf(a net.Addr) netip.AddrPort {
 
 // Read reads as the connection does. The end of file stays io.EOF.
 func (c *Conn) Read(b []byte) (int, error) {
+	c.readers.Add(1)
 	n, err := c.conn.Read(b)
 	if err != nil {
 		err = c.note(evidence.ByRead, err)
 	}
+	c.readers.Add(-1)
 	return n, err
 }
 
 // Write writes as the connection does.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.stir()
+	c.writers.Add(1)
 	n, err := c.conn.Write(b)
 	if err != nil {
 		err = c.note(evidence.ByWrite, err)
 	}
+	c.writers.Add(-1)
 	return n, err
 }
 
 // Send writes with flags of send(2), as the function [Send] does.
 func (c *Conn) Send(b []byte, flags SendFlags) (int, error) {
 	c.stir()
+	c.writers.Add(1)
+	defer c.writers.Add(-1)
 	n, err := Send(c.conn, b, flags)
 	if err != nil {
 		err = c.note(evidence.ByWrite, err)
@@ -136,6 +147,8 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if !is {
 		return io.Copy(struct{ io.Writer }{c}, r)
 	}
+	c.writers.Add(1)
+	defer c.writers.Add(-1)
 	n, err := to.ReadFrom(r)
 	if errnoIn(err) == "EPIPE" && c.sentFIN() || c.isOver(err) { // otherwise it is r's
 		err = c.note(evidence.ByWrite, err)
@@ -150,6 +163,8 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 		other.stir()
 		to = other.conn
 	}
+	c.readers.Add(1)
+	defer c.readers.Add(-1)
 	n, err := io.Copy(to, c.conn)
 	switch {
 	case err == nil:
@@ -238,7 +253,7 @@ func (c *Conn) finish(end *evidence.End) {
 		return
 	}
 	c.closed = true
-	if c.failed != nil {
+	if c.failing {
 		return
 	}
 	if !c.eof {
@@ -322,21 +337,15 @@ func (c *Conn) note(by string, err error) error {
 		return err
 	case errno == "", errors.Is(err, os.ErrDeadlineExceeded), errno == "EAGAIN", errno == "EBADF":
 		return err // a deadline, a connection that was closed here: no end
-	case c.report.Network != "" && c.report.Network[0] == 'u' && errno != "EPIPE":
-		return err // a datagram socket goes on after an error
 	}
 	var op *net.OpError
 	if !errors.As(err, &op) {
 		op = &net.OpError{Op: by, Net: c.report.Network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 	}
 	if errno == "EPIPE" && !c.known() {
-		// Another goroutine's read may have been given ECONNRESET a moment ago: a
-		// write after that gets EPIPE (sk_stream_error). It files first.
-		time.Sleep(2 * time.Millisecond)
+		c.yield(&c.readers) // a write after the read that was given ECONNRESET gets EPIPE (sk_stream_error)
 	}
-	if !c.hasFailed() {
-		c.examine(by, errno)
-	}
+	c.once.Do(func() { c.examine(by, errno) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return &Error{Op: op, Report: c.failed}
@@ -346,18 +355,27 @@ func (c *Conn) note(by string, err error) error {
 func (c *Conn) known() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.eof || c.shut || c.failed != nil
+	return c.eof || c.shut || c.failing
 }
 
-func (c *Conn) hasFailed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failed != nil
+// yield lets the other direction file first: the kernel gives a RST's error to
+// one call only, and what the other one gets is its consequence. It wakes both at
+// once, so that the wait is short.
+func (c *Conn) yield(others *atomic.Int32) {
+	for range 1000 {
+		if others.Load() == 0 || c.known() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (c *Conn) noteEOF() {
+	if f, _ := c.flow(); f != nil && f.State == "CLOSE" && !c.sentFIN() {
+		c.yield(&c.writers) // no FIN leads to CLOSE alone: a write was given ECONNRESET
+	}
 	c.mu.Lock()
-	known := c.eof || c.failed != nil
+	known := c.eof || c.failing
 	c.eof = true
 	c.mu.Unlock()
 	if known {
@@ -370,19 +388,27 @@ func (c *Conn) noteEOF() {
 	c.addFlow(f, why)
 }
 
-// examine files an error with all that this host knows about it, once.
+// examine files an error with all that this host knows about it, once. To a
+// datagram socket it is no end, but what became of a datagram (udp(7)).
 func (c *Conn) examine(by string, errno evidence.Errno) {
+	if n := c.report.Network; n != "" && n[0] == 'u' {
+		d, from := &evidence.Datagram{RecvErrno: errno}, evidence.FromRecv
+		if by == evidence.ByWrite && errno != "ECONNREFUSED" && errno != "EHOSTUNREACH" && errno != "ENETUNREACH" {
+			d, from = &evidence.Datagram{SendErrno: errno}, evidence.FromSend // otherwise an earlier datagram's ICMP error
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.add(from, d)
+		c.failing, c.failed = true, c.snapshot(c.ends)
+		return
+	}
 	f, why := c.flow()
 	var queued []*evidence.ICMP
 	if c.raw != nil {
 		queued = sock.Queue(c.raw)
 	}
-	rec := c.seeHost()
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.failed != nil {
-		return
-	}
+	c.failing = true
 	for _, i := range queued {
 		c.add(evidence.FromErrqueue, i)
 	}
@@ -392,6 +418,10 @@ func (c *Conn) examine(by string, errno evidence.Errno) {
 	}
 	c.add(from, &evidence.End{By: by, Errno: errno})
 	c.addFlow(f, why)
+	c.mu.Unlock()
+	rec := c.seeHost()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if rec != nil {
 		c.ends = append(c.ends, rec.Log...)
 	}

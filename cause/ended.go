@@ -125,10 +125,30 @@ func (e *ending) answeredProbes() bool {
 	case e.errno == "ETIMEDOUT":
 		// The timer's backoff went with the connection (tcp_write_queue_purge).
 		// Without a user timeout only unanswered probes end it.
-		return e.alive != nil && e.alive.UserTimeout > 0 && f.SinceAck < e.alive.UserTimeout*3/4
+		return e.alive != nil && e.alive.UserTimeout > 0 && f.SinceAck < e.probedSince(e.alive.UserTimeout)
 	}
 	interval := min(max(f.RTO, 200*time.Millisecond)<<min(f.Backoff, 16), 2*time.Minute)
 	return f.SinceAck <= 2*interval
+}
+
+// answeredOne says that a window probe was answered before a user timeout ended
+// the connection: without any the last acknowledgment is older by an RTO. A
+// kernel answers no more than two probes a second (tcp_invalid_ratelimit), so
+// that the later ones may go unanswered by a peer that is well.
+func (e *ending) answeredOne() bool {
+	return e.answeredProbes() || e.flow.Probes <= 1 && e.alive != nil && e.alive.UserTimeout > 0 && e.flow.SinceAck < e.alive.UserTimeout+e.flow.RTO/2
+}
+
+// probedSince is how long ago the last window probe was at most, when a user
+// timeout ended the connection: probes go at 0, 2, 6, 14 ... RTOs from the first
+// (tcp_probe0_when), and half the last interval is left for late timers. An
+// older acknowledgment answered an earlier one.
+func (e *ending) probedSince(limit time.Duration) time.Duration {
+	step, last := 2*max(e.flow.RTO, 200*time.Millisecond), time.Duration(0)
+	for last+step < limit {
+		last, step = last+step, 2*step
+	}
+	return limit - last + step/4
 }
 
 // unanswered says that data was sent again, and nothing was heard.

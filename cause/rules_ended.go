@@ -30,7 +30,7 @@ func (v *view) peer() Culprit {
 }
 
 // finState says that the kernel has the peer's FIN (RFC 9293 §3.3.2).
-var finState = map[string]bool{"CLOSE_WAIT": true, "LAST_ACK": true, "CLOSING": true, "TIME_WAIT": true, "CLOSE": true}
+var finState = map[string]bool{"CLOSE_WAIT": true, "LAST_ACK": true, "CLOSING": true, "TIME_WAIT": true}
 
 func peerClosed(v *view) reading {
 	e := v.end
@@ -38,7 +38,9 @@ func peerClosed(v *view) reading {
 		return nothing
 	}
 	// A read also gives 0 after this end's own SHUT_RD; the state tells.
-	r := reading{confidence: either(finState[e.flow.State], Certain, Likely), culprit: v.peer(), blanks: v.stood()}
+	// Without a FIN of this end's, CLOSE comes from a RST.
+	fin := finState[e.flow.State] || e.flow.State == "CLOSE" && e.ours
+	r := reading{confidence: either(fin, Certain, Likely), culprit: v.peer(), blanks: v.stood()}
 	if e.shut {
 		r.culprit = Culprit{Kind: Nobody}
 		r.say = "Both ends closed the connection in order: this one finished sending first, and then the peer[[ at {target}]] did."
@@ -247,7 +249,7 @@ func zeroWindow(v *view) reading {
 	case e.answeredProbes():
 		r.confidence = Certain
 	default:
-		r.confidence = Possible
+		r.confidence = either(e.answeredOne(), Likely, Possible)
 	}
 	return r
 }
@@ -274,6 +276,8 @@ func peerVanished(v *view) reading {
 		return r
 	case e.errno != "ETIMEDOUT":
 		return nothing
+	case e.windowClosed() && e.answeredOne():
+		r.confidence = Possible
 	case e.reachable(), e.idle() >= forgetful && !e.unreachable() && !v.toSelf():
 		r.confidence = Possible // it is back, or a device forgot the connection
 	}

@@ -206,8 +206,11 @@ func TestEnds(t *testing.T) {
 		{"the window was closed, and then nothing was heard", established(remote).
 			add(write("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { stuffed(f); f.Probes, f.SinceAck, f.Backoff = 8, 2*time.Minute, 8 }), routed()),
 			wanted{Timeout, "ETIMEDOUT", PeerVanished, Likely, Destination, there, []ID{ZeroWindow}, nil}},
+		{"a user timeout while the window was closed, and only the first probe was answered", established(remote).
+			add(&evidence.Alive{UserTimeout: sec}, write("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { stuffed(f); f.Probes, f.SinceAck = 1, 1008*ms }), routed()),
+			wanted{Timeout, "ETIMEDOUT", ZeroWindow, Likely, Destination, there, []ID{PeerVanished}, nil}},
 		{"a user timeout while the window was closed, and the probes went unanswered", established(remote).
-			add(&evidence.Alive{UserTimeout: 2 * sec}, write("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { stuffed(f); f.Probes, f.SinceAck = 1, 2100*ms }), routed()),
+			add(&evidence.Alive{UserTimeout: 2 * sec}, write("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { stuffed(f); f.Probes, f.SinceAck = 1, 2200*ms }), routed()),
 			wanted{Timeout, "ETIMEDOUT", PeerVanished, Likely, Destination, there, []ID{ZeroWindow}, nil}},
 		{"an old kernel does not tell the window", established(remote).
 			add(by(evidence.ByLimit), traffic("ESTABLISHED", func(f *evidence.Flow) { stuffed(f); f.WindowKnown = false })),

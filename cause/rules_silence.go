@@ -25,14 +25,14 @@ var silenceRules = []rule{
 }
 
 func reversePathFilter(v *view) reading {
-	if v.silent() && v.increased("TcpExt.IPReversePathFilter") {
+	if v.silent() && !v.nothingCame() && v.increased("TcpExt.IPReversePathFilter") {
 		return local(Likely, "the counter IPReversePathFilter rose while the answer was awaited")
 	}
 	return nothing
 }
 
 func replyMalformed(v *view) reading {
-	if v.silent() && v.increased("Tcp.InCsumErrors") {
+	if v.silent() && !v.nothingCame() && v.increased("Tcp.InCsumErrors") {
 		return reading{confidence: Likely, culprit: Culprit{Kind: Nobody}, detail: "the counter Tcp InCsumErrors rose while the answer was awaited"}
 	}
 	return nothing
@@ -85,6 +85,8 @@ func dropsHere(v *view) reading {
 		return local(either(full.says() && full.confidence != Possible || v.waited() < 100*time.Millisecond, Possible, Likely), "")
 	case v.survey != nil && v.survey.target.heard():
 		return nothing // the same packet from another socket went out
+	case v.packets.left() && v.resent() <= 1:
+		return nothing // the capture is behind every filter
 	case v.tcp() && counted && failed > 0:
 		return local(Likely, "sending the SYN again failed inside this host")
 	case !v.tcp():
@@ -133,6 +135,9 @@ func hostFirewallDrop(v *view) reading {
 		return r.behind(r.detail == "")
 	}
 	r.detail = s.alive
+	if s.plain.answer != "" || s.bare.answer != "" {
+		return r // not all that goes to this port is dropped
+	}
 	// Every router up to it answers the packets for this port too.
 	last, _ := s.target.farthest()
 	hop, _ := s.beyond(last)
@@ -160,6 +165,8 @@ func pathFirewallDrop(v *view) reading {
 	last, router := s.target.farthest()
 	r.culprit.Hop, r.culprit.Address = last, router
 	switch hop, by := s.beyond(last); {
+	case s.plain.answer != "":
+		return r.behind(true) // what is dropped is no port's
 	case hop > 0 && last > 0 && s.target.tries(last+1) >= 2:
 		// A router behind answers other packets with the same TTL, and these not.
 		r.confidence = Likely
@@ -234,7 +241,7 @@ func (v *view) undelivered() (n int64, seen bool) {
 }
 
 func localFirewallInput(v *view) reading {
-	if !v.silent() || v.neverLeft() || v.toSelf() {
+	if !v.silent() || v.neverLeft() || v.toSelf() || v.nothingCame() {
 		return nothing
 	}
 	if !v.tcp() {

@@ -51,6 +51,10 @@ func main() {
 		err = goServe(args)
 	case "limited": // a server of listen with few descriptors
 		err = limited(args)
+	case "watch":
+		err = watchBench(args)
+	case "connects": // the load, started by watch
+		err = connectsLoad(args)
 	case "sweepclient": // in the client's namespace, started by sweep
 		err = sweepClient(args)
 	case "netdial": // a contestant of sweep

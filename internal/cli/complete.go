@@ -20,6 +20,7 @@ func completeOptions(cmd *cobra.Command) {
 	words("color", "auto", "always", "never")
 	words("probes", "none", "few", "all")
 	words("kernel", kernelTimes...)
+	words("packets", "none", "auto")
 	complete(cmd, "payload", func(string) []string { return append(payload.Names(), "hex:", "text:", "zeros:", "file:", "list") })
 	complete(cmd, "explain", func(string) []string { return explainable() })
 	for _, name := range []string{

@@ -113,7 +113,7 @@ func (a *app) talk(ctx context.Context, o *talkOptions, t target.Target) error {
 		}
 	}
 	fault := talk.Run(ctx, watched, c)
-	if !o.noAgain {
+	if o.probes != "none" && !o.udp() {
 		watched.ConnectAgain(context.WithoutCancel(ctx), o.dialerAgain(t))
 	}
 	return ending.tell(fault, nil)

@@ -28,7 +28,6 @@ type talkOptions struct {
 	lines     bool
 	output    string
 	flags     sendFlags
-	noAgain   bool
 	deadPeer  bool
 	rtt       seconds
 	heartbeat seconds
@@ -81,7 +80,7 @@ func (o *talkOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.iface, "interface", "", "bind to the network interface `NAME`")
 	flags.Var(bounded{&o.mark, 0, 1<<32 - 1}, "mark", "packet mark `N` for policy routing (needs CAP_NET_ADMIN or CAP_NET_RAW)")
 	flags.Var(bounded{&o.tos, 0, 255}, "tos", "traffic class octet `N` (DSCP and ECN), 0 to 255")
-	flags.BoolVar(&o.noAgain, "no-second-connect", false, "do not try a new connection after one that ended in silence, to learn why")
+	flags.Var(choice{&o.probes, []string{"none", "few", "all"}}, "probes", "look into silence by probes, `WHICH`: none, few or all; but for none, a connection that ended in silence is followed by one new one, to learn why")
 	flags.BoolVar(&o.json, "json", false, "JSON: one document when the connection has ended")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no line at the end, only the exit status")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "the whole answer at the end, with every observation")
@@ -153,8 +152,8 @@ func (o *talkOptions) dialerFor(t target.Target) *dialscope.Dialer {
 	return d
 }
 
-// againTimeout is enough for a SYN and the next one.
-const againTimeout = 1300 * time.Millisecond
+// againTimeout is enough for three SYNs: routers limit their ICMP errors to one a second or so.
+const againTimeout = 2300 * time.Millisecond
 
 func (o *talkOptions) dialerAgain(t target.Target) *dialscope.Dialer {
 	d := o.dialer(t)

@@ -46,6 +46,7 @@ func (s *Scenario) Commands() []string {
 	}
 	c.lines = append(c.lines, s.ByHand...)
 	c.in("client", "%s", s.CommandLine())
+	c.then(s)
 	for _, h := range s.Plan.Hosts {
 		if !h.Scripted {
 			c.add("ip netns del %s", h.Name)
@@ -79,6 +80,9 @@ func (s *Scenario) CommandLine() string {
 		words = append(words, quoted(a))
 	}
 	line := strings.Join(words, " ")
+	if s.Dial.Input == "zero" {
+		line += " </dev/zero"
+	}
 	switch {
 	case s.Confine == nil:
 		return line
@@ -129,6 +133,8 @@ func (c *commands) service(v *Service) {
 	switch v.Does {
 	case "accept":
 		c.in(v.On, "socat TCP-LISTEN:%s,fork EXEC:'sleep 60' &", listen)
+	case "discard":
+		c.in(v.On, "socat -u TCP-LISTEN:%s,fork /dev/null &", listen)
 	case "close":
 		c.in(v.On, "socat TCP-LISTEN:%s,fork EXEC:true &", listen)
 	case "reset":
@@ -213,11 +219,33 @@ func (c *commands) fault(f *Fault, family int) {
 		if f.Connect.Abandon {
 			c.in(f.Connect.On, "ss -K dst %s dport = %d", to.Addr(), to.Port())
 		}
+	case f.Stateful != nil:
+		h := f.Stateful.On
+		c.in(h, "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0 net.netfilter.nf_conntrack_tcp_timeout_established=%d", int(f.Stateful.Idle.Seconds()))
+		c.table(h)
+		c.in(h, "nft add chain inet lab forward '{ type filter hook forward priority filter; }'")
+		c.in(h, "nft add rule inet lab forward meta l4proto tcp ct state invalid drop")
 	case f.Conntrack != nil:
 		c.in(f.Conntrack.On, "nft add table ip nat")
 		c.in(f.Conntrack.On, "nft add chain ip nat post '{ type nat hook postrouting priority srcnat; }'")
 		c.in(f.Conntrack.On, "nft add rule ip nat post meta l4proto tcp masquerade")
 		c.in(f.Conntrack.On, "sh -c 'for i in $(seq 0 $(sysctl -n net.netfilter.nf_conntrack_max)); do conntrack -I -p tcp --state ESTABLISHED -u ASSURED,SEEN_REPLY -t 3600 -s 198.18.0.$((i/65536)) -d 198.19.0.1 --sport $((i%%65536)) --dport 9; done'")
+	}
+}
+
+// then are the steps that follow while the connection stands, in another shell.
+func (c *commands) then(s *Scenario) {
+	for i := range s.Then {
+		step := &s.Then[i]
+		c.add("# %v later, while it stands:", step.After)
+		if step.Fault != nil {
+			c.fault(step.Fault, s.Family)
+			continue
+		}
+		c.add("# %s: %s", step.Connections.On, map[string]string{
+			"close": "the program closes the connection (FIN)", "finish": "the program shuts its sending direction (FIN)", "reset": "the program closes it with SO_LINGER of 0 (RST)",
+			"forget": "the kernel forgets the connection without a packet, as a host that starts anew (TCP_REPAIR and close)",
+		}[step.Connections.Do])
 	}
 }
 
@@ -285,6 +313,9 @@ func (m *Match) nft(family int) string {
 	}
 	if m.Flags != "" {
 		add("tcp flags & (fin|syn|rst|ack) == %s", strings.ReplaceAll(m.Flags, "-", "|"))
+	}
+	if m.Longer != 0 {
+		add("meta length > %d", m.Longer)
 	}
 	if m.First != 0 {
 		add("numgen inc mod 4294967295 < %d", m.First)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/lab/peer"
@@ -50,6 +51,17 @@ func (s *Scenario) check() error {
 	if s.Dial.Signal != "" && s.Dial.Signal != "INT" {
 		return at("dial.signal", "%q: write INT", s.Dial.Signal)
 	}
+	for i := range s.Then {
+		if err := s.Then[i].check(s); err != nil {
+			return under(fmt.Sprintf("then[%d]", i), err)
+		}
+	}
+	switch d := &s.Dial; {
+	case d.Command != "" && d.Command != "dial" && d.Command != "talk":
+		return at("dial.command", "%q: write dial or talk", d.Command)
+	case d.Input != "" && (d.Input != "zero" || d.Command != "talk"):
+		return at("dial.input", "%q: write zero, and only with command: talk", d.Input)
+	}
 	if err := s.Truth.check(); err != nil {
 		return under("truth", err)
 	}
@@ -84,16 +96,17 @@ func (p *Plan) checkInterface(host, name string) error {
 
 // services are what a [Service] can do.
 var services = map[string]string{
-	"accept": "accepts and keeps connections",
-	"close":  "accepts and closes at once",
-	"reset":  "accepts and resets at once",
-	"greet":  "accepts and speaks first",
-	"full":   "never accepts, and its queue is full",
-	"echo":   "sends datagrams back",
-	"dns":    "answers questions about names",
-	"deaf":   "receives datagrams and never answers",
-	"bound":  "is bound and does not listen",
-	"listen": "is dialscope listen, with flags",
+	"accept":  "accepts and keeps connections",
+	"close":   "accepts and closes at once",
+	"reset":   "accepts and resets at once",
+	"greet":   "accepts and speaks first",
+	"discard": "accepts and reads what comes",
+	"full":    "never accepts, and its queue is full",
+	"echo":    "sends datagrams back",
+	"dns":     "answers questions about names",
+	"deaf":    "receives datagrams and never answers",
+	"bound":   "is bound and does not listen",
+	"listen":  "is dialscope listen, with flags",
 }
 
 func (v *Service) check(p *Plan) error {
@@ -104,7 +117,7 @@ func (v *Service) check(p *Plan) error {
 		return at("at", "%q: write ADDRESS:PORT", v.At)
 	}
 	if services[v.Does] == "" {
-		return at("does", "%q: write accept, close, reset, greet, full, bound, listen, echo, deaf or dns", v.Does)
+		return at("does", "%q: write accept, close, reset, greet, discard, full, bound, listen, echo, deaf or dns", v.Does)
 	}
 	if _, err := personality(v.Flags); err != nil {
 		return err
@@ -190,13 +203,40 @@ func (f *Fault) check(s *Scenario) error {
 			return nil
 		})
 	}
+	if y := f.Stateful; y != nil {
+		note("stateful", y.On, func() error {
+			if y.Idle < time.Second || y.Idle%time.Second != 0 {
+				return at("idle", "%v: write whole seconds, such as 1s", y.Idle)
+			}
+			return nil
+		})
+	}
 	if f.Conntrack != nil {
 		note("conntrack", f.Conntrack.On, fine)
 	}
 	if len(set) != 1 {
-		return at("", "a fault is exactly one of address, connect, conntrack, firewall, link, neighbour, route, rule, synproxy, sysctl; here are %d", len(set))
+		return at("", "a fault is exactly one of address, connect, conntrack, firewall, link, neighbour, route, rule, stateful, synproxy, sysctl; here are %d", len(set))
 	}
 	return err
+}
+
+func (t *Step) check(s *Scenario) error {
+	switch {
+	case (t.Fault == nil) == (t.Connections == nil):
+		return at("", "a step is exactly one of fault, connections")
+	case t.After < 0 || t.After > 10*time.Second:
+		return at("after", "%v: write 0 to 10s", t.After)
+	case t.Fault != nil:
+		return under("fault", t.Fault.check(s))
+	}
+	if err := s.Plan.checkHost(t.Connections.On); err != nil {
+		return under("connections", err)
+	}
+	switch t.Connections.Do {
+	case "close", "finish", "reset", "forget":
+		return nil
+	}
+	return at("connections.do", "%q: write close, finish, reset or forget", t.Connections.Do)
 }
 
 func (r *RouteFault) check() error {

@@ -40,6 +40,9 @@ func (st *Stand) inflict(ctx context.Context, f *Fault) error {
 		return st.hosts[f.Sysctl.On].Sysctl(f.Sysctl.Name, f.Sysctl.Value)
 	case f.Connect != nil:
 		return st.holdConnections(ctx, f.Connect)
+	case f.Stateful != nil:
+		_, err := st.hosts[f.Stateful.On].Stateful(f.Stateful.Idle)
+		return err
 	case f.Conntrack != nil:
 		return f.Conntrack.apply(st.hosts[f.Conntrack.On])
 	}

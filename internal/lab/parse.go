@@ -119,7 +119,7 @@ func (d *document) scenario(v variant) (*Scenario, error) {
 	s := &Scenario{
 		Name: d.Name, Title: d.Title, Teaches: strings.TrimSpace(d.Teaches), Family: v.family, Plan: plan,
 		Services: d.Services, Faults: d.Faults, Peer: d.Peer, Confine: d.Confine,
-		Dial: d.Dial, Truth: d.Truth, Expect: d.Expect, ByHand: d.ByHand,
+		Dial: d.Dial, Then: d.Then, Truth: d.Truth, Expect: d.Expect, ByHand: d.ByHand,
 	}
 	f := filler{variant: v, plan: plan, absent: map[string]bool{}}
 	for _, c := range d.Cases {
@@ -152,7 +152,7 @@ func (f *filler) fill(s *Scenario) error {
 		value any
 	}{
 		{"name", &s.Name}, {"title", &s.Title}, {"teaches", &s.Teaches}, {"services", &s.Services},
-		{"faults", &s.Faults}, {"peer", &s.Peer}, {"confine", &s.Confine}, {"dial", &s.Dial},
+		{"faults", &s.Faults}, {"peer", &s.Peer}, {"confine", &s.Confine}, {"dial", &s.Dial}, {"then", &s.Then},
 		{"truth", &s.Truth}, {"expect", &s.Expect}, {"by_hand", &s.ByHand},
 	} {
 		if err := f.walk(reflect.ValueOf(part.value).Elem(), part.key); err != nil {

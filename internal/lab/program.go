@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -18,6 +19,6 @@ func Itself(ctx context.Context, args ...string) *exec.Cmd {
 
 // Args is the command line of the scenario's dial, after the program's name.
 func (s *Scenario) Args(extra ...string) []string {
-	args := append(append([]string{"dial"}, extra...), s.Dial.Flags...)
+	args := append(append([]string{cmp.Or(s.Dial.Command, "dial")}, extra...), s.Dial.Flags...)
 	return append(args, s.Dial.Target)
 }

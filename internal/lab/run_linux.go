@@ -45,7 +45,7 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 	defer cancel()
 	s := st.Scenario
 	args := s.Args("--json")
-	if l == Privileged && s.Confine == nil && bpf.Permitted() == nil && !slices.Contains(s.Dial.Flags, "--kernel") {
+	if l == Privileged && s.Confine == nil && s.Dial.Command != "talk" && bpf.Permitted() == nil && !slices.Contains(s.Dial.Flags, "--kernel") {
 		args = s.Args("--json", "--kernel", "first") // what is heard does not hang on how fast this host is
 	}
 	if s.Confine != nil && s.Confine.Descriptors != nil {
@@ -60,6 +60,14 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 	}
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if s.Dial.Input == "zero" {
+		zero, err := os.Open("/dev/zero")
+		if err != nil {
+			return possible(err)
+		}
+		defer zero.Close()
+		cmd.Stdin = zero
+	}
 	if err := cmd.Start(); err != nil {
 		return possible(err)
 	}
@@ -67,7 +75,14 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 		timer := time.AfterFunc(300*time.Millisecond, func() { _ = cmd.Process.Signal(os.Interrupt) })
 		defer timer.Stop()
 	}
+	unfolding, over := context.WithCancel(ctx)
+	unfolded := make(chan error, 1)
+	go func() { unfolded <- st.unfold(unfolding) }()
 	err := cmd.Wait() // the exit status tells the outcome, which the document has too
+	over()
+	if bad := <-unfolded; bad != nil {
+		return bad
+	}
 	var doc struct {
 		cause.Verdict
 		Took time.Duration `json:"duration_ns"`

@@ -21,6 +21,7 @@ type Scenario struct {
 	Peer     *Peer
 	Confine  *Confinement
 	Dial     Dial
+	Then     []Step
 	Truth    Truth
 	Expect   Expect
 	ByHand   []string // commands beyond those that follow from the rest
@@ -40,6 +41,7 @@ type document struct {
 	Peer     *Peer            `yaml:"peer"`
 	Confine  *Confinement     `yaml:"confine"`
 	Dial     Dial             `yaml:"dial"`
+	Then     []Step           `yaml:"then"`
 	Truth    Truth            `yaml:"truth"`
 	Expect   Expect           `yaml:"expect"`
 	ByHand   []string         `yaml:"by_hand"`
@@ -85,6 +87,7 @@ type Fault struct {
 	Sysctl    *SysctlFault    `yaml:"sysctl"`
 	Connect   *ConnectFault   `yaml:"connect"`
 	Conntrack *ConntrackFault `yaml:"conntrack"`
+	Stateful  *StatefulFault  `yaml:"stateful"`
 }
 
 // FirewallFault is one rule of a host's packet filter, see netns.Rule.
@@ -107,6 +110,7 @@ type Match struct {
 	Out      string `yaml:"out"`
 	First    uint32 `yaml:"first"`
 	Every    uint32 `yaml:"every"`
+	Longer   uint32 `yaml:"longer"`
 }
 
 // SYNProxyFault puts a SYN proxy for a port into a router.
@@ -204,6 +208,30 @@ type Dial struct {
 	Target string   `yaml:"target"`
 	Flags  []string `yaml:"flags"`
 	Signal string   `yaml:"signal"` // INT: sent while the dial goes on
+	// Command is talk where the end of a connection is to be explained; empty: dial.
+	Command string `yaml:"command"`
+	Input   string `yaml:"input"` // of talk: zero, an endless one; empty: none
+}
+
+// Step is what happens to an established connection, so long after a service
+// accepted it, and after the step before. Exactly one of the others is set.
+type Step struct {
+	After       time.Duration    `yaml:"after"`
+	Fault       *Fault           `yaml:"fault"`
+	Connections *ConnectionsStep `yaml:"connections"`
+}
+
+// ConnectionsStep is something that a service does with what it has accepted.
+type ConnectionsStep struct {
+	On string `yaml:"on"`
+	Do string `yaml:"do"` // close; finish: FIN, and keep it; reset: RST; forget: no packet, as after a reboot
+}
+
+// StatefulFault makes a router remember the connections that pass, and forget
+// those that are idle: what it does not know it drops or resets.
+type StatefulFault struct {
+	On   string        `yaml:"on"`
+	Idle time.Duration `yaml:"idle"`
 }
 
 // Truth is what is really wrong, and what an application sees of it.

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -34,7 +35,7 @@ func (st *Stand) serve(ctx context.Context, v *Service) error {
 	if err != nil {
 		return err
 	}
-	a := &acceptor{listener: l, does: v.Does, conns: map[net.Conn]struct{}{}}
+	a := &acceptor{listener: l, host: v.On, does: v.Does, conns: map[net.Conn]struct{}{}, came: st.came}
 	st.open = append(st.open, a)
 	st.serving.Go(a.run)
 	return nil
@@ -95,11 +96,15 @@ func (v *Service) answer(c net.PacketConn) {
 // acceptor is a TCP listener that treats its connections in one way.
 type acceptor struct {
 	listener net.Listener
+	host     string
 	does     string
+	came     func() // a connection has come
 
 	mu     sync.Mutex
 	closed bool
 	conns  map[net.Conn]struct{}
+
+	reading sync.WaitGroup
 }
 
 func (a *acceptor) run() {
@@ -119,6 +124,8 @@ func (a *acceptor) run() {
 		case "greet":
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 			_, _ = c.Write([]byte("220 ready\r\n"))
+		case "discard":
+			a.reading.Go(func() { _, _ = io.Copy(io.Discard, struct{ io.Reader }{c}) })
 		}
 		a.mu.Lock()
 		if a.closed {
@@ -126,6 +133,7 @@ func (a *acceptor) run() {
 		}
 		a.conns[c] = struct{}{}
 		a.mu.Unlock()
+		a.came()
 	}
 }
 
@@ -133,10 +141,11 @@ func (a *acceptor) run() {
 func (a *acceptor) Close() error {
 	err := a.listener.Close()
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.closed = true
 	for c := range a.conns {
 		c.Close()
 	}
+	a.mu.Unlock()
+	a.reading.Wait()
 	return err
 }

@@ -20,6 +20,8 @@ type Stand struct {
 	open     []io.Closer // sockets of services and held connections
 	serving  sync.WaitGroup
 	peer     *performance
+	accepted chan struct{} // closed when a service has accepted a connection
+	accept   sync.Once
 }
 
 // Build builds the scenario's network. An error that wraps [ErrNotPossible]
@@ -32,7 +34,7 @@ func Build(ctx context.Context, s *Scenario) (*Stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &Stand{Scenario: s, net: n, hosts: map[string]*netns.Host{}}
+	st := &Stand{Scenario: s, net: n, hosts: map[string]*netns.Host{}, accepted: make(chan struct{})}
 	if err := st.build(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -101,6 +103,8 @@ func possible(err error) error {
 	}
 	return err
 }
+
+func (st *Stand) came() { st.accept.Do(func() { close(st.accepted) }) }
 
 // Client is the host that dials.
 func (st *Stand) Client() *netns.Host { return st.hosts["client"] }

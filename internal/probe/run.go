@@ -22,6 +22,10 @@ type Config struct {
 	Patience, Limit time.Duration
 	OnLink          bool // no router is passed: TTLs tell nothing
 	Quiet           bool // touch no other port of the destination
+	// Captured says that the answers' packets are captured, which takes the
+	// privilege to make segments by hand as well: experiments that need it are
+	// made.
+	Captured bool
 	// Always asks every hop, whatever the verdict, Tries times each; by Protocol
 	// (empty: TCP). Reference, where it is not 0, is the port to compare with,
 	// which then is always done.
@@ -49,7 +53,11 @@ const (
 	otherPorts   cause.ExperimentID = "reference-port"
 	hops         cause.ExperimentID = "hop-limited-connect"
 	references   cause.ExperimentID = "hop-limited-reference"
-	repeat       cause.ExperimentID = "repeat" // takes seconds: --count does it
+	distances    cause.ExperimentID = "answer-distance"
+	plainSYN     cause.ExperimentID = "plain-syn"
+	bareACK      cause.ExperimentID = "bare-ack"
+	ownPackets   cause.ExperimentID = "own-packets" // they are captured already, or cannot be
+	repeat       cause.ExperimentID = "repeat"      // takes seconds: --count does it
 )
 
 const (
@@ -78,7 +86,7 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 		return nil, err
 	}
 	defer v.close()
-	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat}}
+	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat, ownPackets, largePackets}}
 	if c.OnLink {
 		r.done = append(r.done, hops, references)
 	}
@@ -151,7 +159,7 @@ func (r *run) left() int { return r.Packets - r.sent }
 // those begun already.
 func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.ExperimentID {
 	for r.left() > 0 {
-		e, ok := cause.Choose(v, cause.Allowed{Packets: r.left(), Done: r.done, Begun: begun})
+		e, ok := cause.Choose(v, cause.Allowed{Packets: r.left(), Done: r.done, Begun: begun, Privileges: r.privileges()})
 		if !ok {
 			break
 		}
@@ -159,6 +167,13 @@ func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.Experi
 		r.begin(e.ID)
 	}
 	return begun
+}
+
+func (r *run) privileges() []string {
+	if r.Captured {
+		return []string{"CAP_NET_RAW"}
+	}
+	return nil
 }
 
 // further goes on with sweeps: to higher TTLs, and once more to hops that did
@@ -255,7 +270,23 @@ func (r *run) begin(id cause.ExperimentID) {
 			r.send(shot{experiment: string(id), protocol: protocol, to: netip.AddrPortFrom(host, port)})
 		}
 	}
+	byHand := func(form string, n int) {
+		for ; n > 0 && r.left() > 0; n-- {
+			r.send(shot{experiment: string(id), protocol: tcp, to: r.Remote, form: form})
+		}
+	}
 	switch id {
+	case plainSYN:
+		byHand(evidence.FormPlain, 2)
+	case bareACK:
+		byHand(evidence.FormACK, 2)
+	case distances:
+		one(echo, 0)
+		one(udp, udpPort)
+		if !r.Quiet {
+			one(tcp, closedPort)
+			one(tcp, 443)
+		}
 	case otherSource:
 		if r.left() > 0 {
 			r.single = r.send(shot{experiment: string(id), protocol: tcp, to: r.Remote, keep: true})
@@ -332,7 +363,7 @@ func (r *run) answered() (kinds []shot) {
 	have := map[bool]bool{}
 	for _, p := range evidence.All[*evidence.Probe](r.log) {
 		isTCP := p.Protocol == tcp
-		if p.TTL == 0 && p.Reached() && p.To != r.Remote && !have[isTCP] {
+		if p.TTL == 0 && p.Form == "" && p.Reached() && p.To != r.Remote && !have[isTCP] {
 			have[isTCP] = true
 			kinds = append(kinds, shot{protocol: p.Protocol, to: p.To})
 		}

@@ -193,9 +193,6 @@ func (s *session) pump() error {
 	if s.Lines {
 		return s.pumpLines()
 	}
-	if done, err := s.splice(); done {
-		return err
-	}
 	buf := make([]byte, chunk)
 	for {
 		n, err := s.In.Read(buf)

@@ -138,7 +138,14 @@ func probeWord(p *evidence.Probe) string {
 	case p.Answer == evidence.AnswerICMP:
 		return fmt.Sprintf("ICMP type %d code %d", p.ICMP.Type, p.ICMP.Code)
 	}
-	return fmt.Sprintf("%s from port %d", strings.ToUpper(p.Answer), p.To.Port())
+	said := fmt.Sprintf("%s from port %d", strings.ToUpper(p.Answer), p.To.Port())
+	switch p.Form {
+	case evidence.FormPlain:
+		said += " to a SYN without options"
+	case evidence.FormACK:
+		said += " to a bare ACK"
+	}
+	return said
 }
 
 // trim leaves out what lies behind the destination, and silence at the end.
@@ -264,6 +271,12 @@ func askWord(p *evidence.Probe) string {
 		return "echo request"
 	case "udp":
 		return fmt.Sprintf("UDP port %d", p.To.Port())
+	}
+	switch p.Form {
+	case evidence.FormPlain:
+		return fmt.Sprintf("TCP port %d, SYN without options", p.To.Port())
+	case evidence.FormACK:
+		return fmt.Sprintf("TCP port %d, bare ACK", p.To.Port())
 	}
 	return fmt.Sprintf("TCP port %d", p.To.Port())
 }
