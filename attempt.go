@@ -71,7 +71,7 @@ func (r *run) attempt(ctx context.Context, i int, remote netip.AddrPort, deadlin
 		cfg.Control = r.Dialer.Control
 	}
 	var x *examination
-	if r.Thorough || r.Probes != NoProbes || r.Kernel != nil {
+	if r.Thorough || r.Packets || r.LargePackets || r.Probes != NoProbes || r.Kernel != nil {
 		x = r.examine(rec, &cfg)
 		if r.Probes != NoProbes {
 			var end context.CancelCauseFunc

@@ -38,7 +38,9 @@ type examination struct {
 	heardKernel bool
 	filtered    bool // a filter dropped a packet of the attempt
 
-	*experiments // nil: none are made
+	*experiments        // nil: none are made
+	*captured           // nil: nothing is
+	blind        string // why none are
 }
 
 // examine looks before the attempt.
@@ -58,6 +60,9 @@ func (r *run) examine(rec *sock.Recorder, cfg *sock.Config) *examination {
 		x.before = before
 	}
 	x.seeRulesBefore()
+	if r.Packets {
+		x.capturePackets()
+	}
 	return x
 }
 
@@ -72,7 +77,7 @@ func (x *examination) unseen(what string, err error) bool {
 func (x *examination) seeRoute() {
 	q := netlink.Query{
 		To: x.cfg.Remote.Addr(), From: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS,
-		Protocol: syscall.IPPROTO_TCP, Port: x.cfg.Remote.Port(),
+		Protocol: syscall.IPPROTO_TCP, Port: x.cfg.Remote.Port(), LocalPort: x.cfg.Local.Port(), AnyMark: x.cfg.Control != nil,
 	}
 	if x.cfg.Network[0] == 'u' {
 		q.Protocol = syscall.IPPROTO_UDP
@@ -133,6 +138,7 @@ func (x *examination) checkpoints() []time.Duration {
 func (x *examination) atCheckpoint(fd int) {
 	x.seeNeighbour()
 	x.hearKernel()
+	x.seePackets()
 	x.experimentBeside(fd)
 }
 
@@ -163,8 +169,11 @@ func (x *examination) seeNeighbour() {
 func (x *examination) afterwards(err error) {
 	x.hearKernel()
 	defer func() { x.endFollow(err != nil) }()
+	x.seePackets()
+	defer x.endCapture()
 	if err == nil {
 		x.experimentAfterwards(nil)
+		x.experimentWithSize()
 		info, _, sent := evidence.Last[*evidence.TCPInfo](x.Log)
 		moments, _, watched := evidence.Last[*evidence.FirstMoments](x.Log)
 		if sent && info.TotalRetrans > 0 || watched && moments.Reset {
@@ -190,7 +199,7 @@ func (x *examination) afterwards(err error) {
 		x.askAboutSilence()
 	}
 	x.experimentAfterwards(err)
-	x.Add(evidence.FromFeature, &evidence.Unseen{What: "packets", Why: "this version captures no packets"})
+	x.seeNoPackets()
 }
 
 func (x *examination) seeCounters() {

@@ -1,6 +1,7 @@
 package dialscope
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,10 +28,11 @@ const (
 
 // experiments are those of one attempt.
 type experiments struct {
-	ctx  context.Context
-	end  context.CancelCauseFunc // ends the attempt
-	made bool
-	late bool // the counters were read after the second SYN
+	ctx    context.Context
+	end    context.CancelCauseFunc // ends the attempt
+	looked bool                    // this host was looked at when the answer was overdue
+	made   bool
+	late   bool // the counters were read after the second SYN
 }
 
 // decisions are the moments at which an attempt may be ended because its
@@ -54,33 +56,46 @@ func (x *examination) secondSYN() time.Duration {
 
 // experimentBeside runs while the attempt waits for its answer.
 func (x *examination) experimentBeside(fd int) {
-	since := time.Since(x.Began)
-	switch {
-	case x.experiments == nil || since < overdue:
-	case !x.made && x.mayProbe():
+	if x.experiments == nil || time.Since(x.Began) < overdue {
+		return
+	}
+	if !x.looked {
+		x.looked = true
 		x.seeCounters()
 		x.seeLink()
+		x.seeListener()
 		x.seeRules()
+	}
+	if !x.made && !x.explained() && x.mayProbe() {
 		x.experiment(fd, &probe.Config{Patience: 100 * time.Millisecond, Limit: 400 * time.Millisecond})
-	case since > x.secondSYN() && !x.FullTimeout:
-		x.decide(since)
+		x.seeCounters()
+	}
+	if !x.FullTimeout {
+		x.decide(time.Since(x.Began))
 	}
 }
 
-// decide ends the attempt where its silence is explained.
+// explained says that no answer which may still come would say more.
+func (x *examination) explained() bool { return cause.Explained(x.judged(x.Log, true), 0) }
+
+// decide ends the attempt where its silence is explained. The second SYN's
+// answer is awaited once that SYN was sent.
 func (x *examination) decide(since time.Duration) {
 	slow := time.Duration(0)
 	for _, p := range evidence.All[*evidence.Probe](x.Log) {
 		slow = max(slow, p.RTT)
 	}
-	if since < x.secondSYN()+60*time.Millisecond+3*slow {
-		return
+	if again := x.secondSYN(); since > again {
+		if since < again+60*time.Millisecond+3*slow {
+			return
+		}
+		if !x.late {
+			x.late = true
+			x.seeCounters()
+			x.seeRules()
+		}
 	}
-	if !x.late {
-		x.late = true
-		x.seeCounters()
-	}
-	if cause.Explained(x.judged(x.Log, true), 0) {
+	if x.explained() {
 		x.end(sock.ErrExplained)
 	}
 }
@@ -99,12 +114,25 @@ func (x *examination) worthALook(err error) bool {
 	if x.Probes == PathProbes {
 		return !errors.Is(err, sock.ErrCancelled)
 	}
+	if err == nil {
+		return x.opaque()
+	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) || errno != syscall.ECONNREFUSED || x.route == nil || x.route.OnLink() {
 		return false
 	}
 	_, _, byICMP := evidence.Last[*evidence.ICMP](x.Log)
 	return !byICMP
+}
+
+// opaque says that a handshake seems to have been completed by somebody in front
+// of the destination.
+func (x *examination) opaque() bool {
+	if x.captured == nil || x.others.Load() {
+		return false
+	}
+	v := cause.ExplainAttempt(x.judged(x.Log, false), 0)
+	return v.Cause == cause.IsOpen && slices.ContainsFunc(v.Alternatives, func(f cause.Finding) bool { return f.Cause == cause.SYNProxy })
 }
 
 // mayProbe says that a probe would go the attempt's way and meet somebody.
@@ -133,6 +161,9 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
 	c.Remote, c.Began, c.Watch = x.cfg.Remote, x.Began, watch
+	if local, _, known := evidence.Last[*evidence.LocalAddr](x.Log); known && x.captured != nil && x.cfg.Network[0] == 't' {
+		c.Source, c.Captured = local.Addr.Addr().Unmap(), true
+	}
 	c.OnLink, c.Quiet = x.route.OnLink(), x.Probes == FewProbes
 	c.Always, c.Tries, c.Reference, c.Protocol = x.Probes == PathProbes, x.HopTries, x.ReferencePort, x.cfg.Network[:3]
 	if c.Always {
@@ -143,14 +174,19 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 	}
 	c.Deadline = time.Now().Add(probing)
 	if c.Always {
-		c.Deadline = time.Now().Add(2 * probing)
+		c.Flows, c.Interval = x.Flows, x.HopInterval
+		c.Deadline = time.Now().Add(2*probing + time.Duration(max(0, x.HopTries-1))*(x.HopInterval+time.Second))
+		if x.HopProtocol != "" {
+			c.Protocol = x.HopProtocol
+		}
 	}
 	if !x.cfg.Deadline.IsZero() && x.cfg.Deadline.Before(c.Deadline) {
 		c.Deadline = x.cfg.Deadline
 	}
 	before := slices.Clip(x.Log)
 	c.Judge = func(probes evidence.Log) cause.Verdict {
-		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes), watch >= 0), 0)
+		x.seePackets()
+		return cause.ExplainAttempt(x.judged(slices.Concat(before, probes, packetsOf(x.Log[len(before):])), watch >= 0), 0)
 	}
 	heard := map[evidence.Fact]bool{}
 	c.Heard = func(e evidence.Entry) {
@@ -165,6 +201,34 @@ func (x *examination) experiment(watch int, c *probe.Config) {
 		if !heard[e.Fact] {
 			x.AddAt(e.At, e.Source, e.Fact)
 		}
+	}
+}
+
+// experimentWithSize asks, beside a connection, whether full segments would
+// pass.
+func (x *examination) experimentWithSize() {
+	info, _, known := evidence.Last[*evidence.TCPInfo](x.Log)
+	if !x.LargePackets || x.cfg.Network[0] != 't' || !known || x.others.Load() || !x.mayProbe() {
+		return
+	}
+	size := int(info.SndMSS) + 40 // RFC 9293 §3.7.1: the fixed headers
+	if x.cfg.Remote.Addr().Is6() {
+		size += 20
+	}
+	if slices.Contains(info.Options, "timestamps") {
+		size += 12 // RFC 7323 appendix A
+	}
+	c := &probe.Config{Remote: x.cfg.Remote, Began: x.Began, Watch: -1, Packets: cmp.Or(x.MaxPackets, defaultPackets), Deadline: time.Now().Add(probing)}
+	c.Way = probe.Way{Local: x.cfg.Local.Addr(), Interface: x.cfg.Interface, Mark: x.cfg.Mark, TOS: x.cfg.TOS}
+	if info.RTT > 0 {
+		c.Patience = 4 * info.RTT
+	}
+	log, err := probe.Large(context.Background(), c, size)
+	if err != nil {
+		x.Add(evidence.FromFeature, &evidence.Unseen{What: "large_packets", Why: err.Error()})
+	}
+	for _, e := range log {
+		x.AddAt(e.At, e.Source, e.Fact)
 	}
 }
 

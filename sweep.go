@@ -105,7 +105,8 @@ type SweepOptions struct {
 	NewSockets bool
 
 	// Skip leaves out places that an earlier run has results for. It is called
-	// under a lock and must be quick. Nil: none.
+	// under a lock, from threads that may have no file of the program open: it
+	// looks something up in memory, and nothing else. Nil: none.
 	Skip func(place uint64) bool
 }
 

@@ -39,7 +39,7 @@ type sweepOrder struct {
 	New      bool
 	Engine   SweepEngine
 	Portable bool
-	Bind     [2]uint16 // these ports are taken when the sweep begins, and let go later
+	Bind     [2]uint16 // these ports are taken until the sweep has met that
 	Hog      int       // of NoFile's descriptors, all but so many are taken before the sweep begins
 }
 
@@ -77,11 +77,16 @@ func sweepHelper(args []string) int {
 		}
 		bound = append(bound, l)
 	}
-	time.AfterFunc(100*time.Millisecond, func() {
-		for _, l := range bound {
-			l.Close()
-		}
-	})
+	if len(bound) > 0 {
+		go func() {
+			for s.Progress().Faults == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			for _, l := range bound {
+				l.Close()
+			}
+		}()
+	}
 	out := json.NewEncoder(os.Stdout)
 	for r, err := range s.Results(context.Background()) {
 		if err != nil {

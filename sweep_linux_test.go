@@ -343,7 +343,7 @@ func TestSweepMeetsLimitsOfThisHost(t *testing.T) {
 			}
 		},
 		"descriptors run out": func(_ *testing.T, _ *netns.Chain, order *sweepOrder) {
-			order.NoFile, order.InFlight, order.Hog = 600, 100, 30
+			order.NoFile, order.InFlight, order.Hog, order.Timeout = 600, 100, 16, 500*time.Millisecond
 		},
 	}
 	for name, limit := range limits {

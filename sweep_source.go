@@ -49,7 +49,7 @@ func (s sweepSource) Done(now time.Duration, ended []reactor.Outcome) {
 		}
 		ending := endingOf(o)
 		if ending == sweep.Silent && s.doubtful(o) {
-			ending = sweep.Fault // perhaps its SYN never left this host
+			ending = sweep.Lost
 		}
 		if s.schedule.Done(now, o.Attempt, ending, sent(o)) {
 			s.ready = append(s.ready, *o)

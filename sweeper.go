@@ -235,10 +235,7 @@ func (s *Sweeper) start(ctx context.Context) <-chan struct{} {
 		s.began = time.Now()
 		s.lookAtLimits()
 	})
-	kind := reactor.Epoll
-	if s.options.Engine == EngineRing {
-		kind = reactor.Ring
-	}
+	kind := map[SweepEngine]reactor.Kind{EngineEpoll: reactor.Epoll, EngineRing: reactor.Ring}[s.options.Engine]
 	c := reactor.Config{
 		Kind: kind, Beyond: s.options.InFlight > descriptorsFree(),
 		Timeout: s.options.Timeout, Clock: s.clock,

@@ -54,8 +54,16 @@ func (v *view) readings() []found {
 		if !v.has(r.needs) {
 			continue
 		}
-		if reading := r.judge(v); reading.says() {
+		reading := r.judge(v)
+		if !reading.says() {
+			continue
+		}
+		// Of two rules for one cause the surer one speaks.
+		switch before := slices.IndexFunc(all, func(f found) bool { return f.rule.id == r.id }); {
+		case before < 0:
 			all = append(all, found{r, reading})
+		case reading.order() < all[before].order():
+			all[before] = found{r, reading}
 		}
 	}
 	muted := func(f found) bool {

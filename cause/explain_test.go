@@ -30,7 +30,7 @@ func facts(t *rapid.T) evidence.Log {
 	for range n {
 		at += time.Duration(rapid.IntRange(0, 1500).Draw(t, "ms")) * time.Millisecond
 		var f evidence.Fact
-		switch rapid.IntRange(0, 26).Draw(t, "kind") {
+		switch rapid.IntRange(0, 29).Draw(t, "kind") {
 		case 0:
 			f = &evidence.Call{Call: rapid.SampledFrom([]string{"socket", "bind", "setsockopt"}).Draw(t, "call"),
 				Arg: rapid.SampledFrom([]string{"", "IP_TTL=3", "192.0.2.10:0", "192.0.2.10:80"}).Draw(t, "arg"), Errno: errno("call")}
@@ -78,6 +78,13 @@ func facts(t *rapid.T) evidence.Log {
 			f = &evidence.LocalAddr{Addr: netip.AddrPortFrom(ip(here), 40000)}
 		case 21:
 			f = &evidence.Datagram{Sent: 1, SendErrno: errno("send"), RecvErrno: errno("recv"), Answered: flag("answered")}
+		case 27:
+			f = &evidence.Capture{Dropped: uint64(counter("lost"))}
+		case 28, 29:
+			f = &evidence.Packet{Direction: rapid.SampledFrom([]string{"in", "out"}).Draw(t, "way"), Own: flag("own"), Protocol: rapid.SampledFrom([]string{"tcp", "icmp"}).Draw(t, "pproto"),
+				Flags: rapid.SampledFrom([]string{"SYN", "SYN+ACK", "RST+ACK", "RST", "ACK", "SYN+ECE+CWR", "echo-reply"}).Draw(t, "flags"), Ack: uint32(counter("ack")),
+				TTL: uint8(rapid.SampledFrom([]int{61, 63, 64, 252, 255}).Draw(t, "ttl")), Interface: 2 + int(counter("iface")), Loopback: flag("loopback"),
+				Checksum: rapid.SampledFrom([]string{"", "good", "bad"}).Draw(t, "sum"), From: netip.AddrPortFrom(ip(there), uint16(rapid.SampledFrom([]int{80, 443}).Draw(t, "port")))}
 		case 22:
 			f = &evidence.End{By: rapid.SampledFrom([]string{"read", "write", "shutdown", "close_read", "close", "limit", "signal", "look"}).Draw(t, "by"),
 				Errno: errno("end"), EOF: flag("eof")}
@@ -94,6 +101,9 @@ func facts(t *rapid.T) evidence.Log {
 				Answer:   rapid.SampledFrom([]string{"", "syn-ack", "rst", "echo-reply", "datagram", "icmp"}).Draw(t, "panswer")}
 			if p.Answer != "" {
 				p.From = addr("pfrom")
+			}
+			if p.Protocol == "tcp" {
+				p.Form = rapid.SampledFrom([]string{"", "", "plain-syn", "bare-ack"}).Draw(t, "form")
 			}
 			if p.Answer == evidence.AnswerICMP {
 				p.ICMP = &evidence.ICMP{Version: 4, Type: rapid.SampledFrom([]uint8{3, 11}).Draw(t, "ptype"), Code: uint8(rapid.IntRange(0, 15).Draw(t, "pcode")), Offender: p.From}

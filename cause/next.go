@@ -33,7 +33,7 @@ func Experiments() []Experiment { return slices.Clone(experiments) }
 
 var experiments = []Experiment{
 	{
-		ID: "second-source-port", Title: "connect again from another source port", Packets: 3,
+		ID: "second-source-port", Title: "connect again from another source port, twice", Packets: 4,
 		Tells:  []ID{StaleConnection, PacketLoss, PortsExhausted, HostFirewallDrop, ReplyLost},
 		ByHand: "dialscope {target}",
 	},
@@ -68,9 +68,24 @@ var experiments = []Experiment{
 		ByHand: "dialscope --count 10 {target}",
 	},
 	{
-		ID: "plain-syn", Title: "send a SYN without options and without ECN", Packets: 2, Privilege: "CAP_NET_RAW",
+		ID: "bare-ack", Title: "send an acknowledgment that belongs to no connection", Packets: 2, Privilege: "CAP_NET_RAW",
+		Tells:  []ID{ListenQueueFull, OptionBlackhole},
+		ByHand: "nmap -sA -p {port} {address}",
+	},
+	{
+		ID: "answer-distance", Title: "let the host answer otherwise, and compare the answers' TTLs", Packets: 6, Privilege: "CAP_NET_RAW",
+		Tells:  []ID{PathFirewallReset, SYNProxy},
+		ByHand: "hping3 -S -p {port} {address}",
+	},
+	{
+		ID: "plain-syn", Title: "send a SYN without options and without ECN", Packets: 4, Privilege: "CAP_NET_RAW",
 		Tells:  []ID{OptionBlackhole},
 		ByHand: "sysctl -w net.ipv4.tcp_ecn=0",
+	},
+	{
+		ID: "large-packets", Title: "send packets as large as a full segment, with rising TTLs", Packets: 14,
+		Tells:  []ID{MTUBlackhole},
+		ByHand: "ping -M do -s 1472 {address}",
 	},
 	{
 		ID: "own-packets", Title: "watch this connection's own packets", Packets: 2, Privilege: "CAP_NET_RAW",

@@ -11,29 +11,50 @@ import (
 // retrans_time_ms; RFC 4861 §7.2.2), and a margin.
 const neighbourTimeout = 3300 * time.Millisecond
 
-// Explained says that an attempt that goes on without an answer may be ended:
-// its SYN was sent again in vain, experiments show where both died, and no
-// answer that could still come would say more. Where nothing at all answers
-// from behind the last router, that router's own report is awaited first. Where
-// the kernel of this host said that it threw the packets away, no experiment is
-// needed.
+// Explained says that an attempt that goes on without an answer may be ended: no
+// answer that could still come would say more. That is so when it is certain what
+// stops every SYN, or when experiments show where the SYN died and it was repeated in
+// vain: by the kernel, or sooner by a probe, where the kernel's would say
+// nothing beyond (see [view.repeated]). Where nothing at all answers from behind
+// the last router, that router's own report is awaited first.
 func Explained(d *evidence.Dial, i int) bool {
 	v := look(d.Network, &d.Attempts[i])
-	s := v.survey
-	if !v.silent() || !v.tcp() || s != nil && s.target.answered() {
-		return false
+	if good, broken, _ := v.answers(); v.unanswered() && v.resent() > 0 && len(good)+len(broken) > 0 {
+		return true // and none of them reached the socket
 	}
-	if v.resent() == 0 && !v.increased("TcpExt.TCPRetransFail") {
+	if !v.silent() || !v.tcp() || v.survey != nil && v.survey.target.answered() {
 		return false
 	}
 	all := v.readings()
 	switch {
-	case len(all) == 0:
+	case len(all) == 0, v.unresolvedHop():
+		return false // the kernel itself will report it
+	case all[0].confidence == Certain && (all[0].rule.id == LinkDown || v.filterOut.Stops() != nil || v.filterIn.Stops() != nil):
+		return true // what stopped this SYN stops the next
+	case !v.repeated():
 		return false
-	case len(v.kernel.drops) > 0 && all[0].confidence == Certain:
-		return true // this host's kernel said it
-	case s == nil:
+	case all[0].confidence == Certain:
+		return true
+	case v.toSelf():
+		return all[0].confidence != Possible
+	case v.survey == nil:
 		return false
 	}
-	return s.alive != "" || all[0].confidence != Possible || v.waited() >= neighbourTimeout
+	return v.survey.alive != "" || all[0].confidence != Possible || v.waited() >= neighbourTimeout
+}
+
+// repeated says that the SYN was sent again in vain. The kernel's own
+// repetition counts, and so does a probe's, if the kernel's would be no other
+// packet (with ECN on, its second SYN has none: tcp_ecn_clear_syn) and if it is
+// known whether packets for this port leave this host: else the counter of
+// failed repetitions will tell.
+func (v *view) repeated() bool {
+	if v.resent() > 0 || v.increased("TcpExt.TCPRetransFail") {
+		return true
+	}
+	s, ecn := v.survey, v.sysctls["net.ipv4.tcp_ecn"]
+	if s == nil || !s.target.insisted() || ecn != "0" && ecn != "2" {
+		return false
+	}
+	return s.target.heard() || v.filterOut.Clear() || v.neverLeft()
 }

@@ -58,7 +58,7 @@ func (c Confidence) rank() int {
 
 // rules is every rule for one attempt. The order is that in which a connection
 // meets the causes; among readings of the same confidence the first stands first.
-var rules = concat(kernelRules, localRules, icmpRules, answerRules, silenceRules, udpRules)
+var rules = concat(kernelRules, localRules, packetRules, icmpRules, answerRules, silenceRules, udpRules)
 
 func concat(lists ...[]rule) (all []rule) {
 	for _, l := range lists {

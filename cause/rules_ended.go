@@ -225,6 +225,9 @@ func (v *view) ownWayGone() string {
 	case l != nil && !l.Carrier && !l.Loopback:
 		return fmt.Sprintf("its interface %s has no carrier", l.Name)
 	case v.hostAddr != nil && !v.hostAddr.Local:
+		if !v.hostAddr.Addr.IsValid() {
+			return "it no longer has the connection's address"
+		}
 		return fmt.Sprintf("it no longer has the connection's address %s", v.hostAddr.Addr)
 	}
 	return ""

@@ -68,7 +68,7 @@ func (k *kernel) read(e *evidence.Entry, connectAt time.Duration) {
 // blocked says that the attempt failed as it does when packets are thrown away:
 // without a word from outside.
 func (v *view) blocked() bool {
-	return v.silent() || v.datagram != nil && v.datagram.SendErrno == "EPERM"
+	return v.unanswered() || v.datagram != nil && v.datagram.SendErrno == "EPERM"
 }
 
 // droppedAs is the strongest reading that a drop gives to a cause.

@@ -134,7 +134,7 @@ func badAddress(v *view) reading {
 	case a.IsMulticast() && v.tcp() && v.sync() && (v.errno == "ENETUNREACH" || v.errno == "EINVAL"):
 		return local(Likely, "TCP has no multicast")
 	case v.sync() && v.errno == "EINVAL" && (v.route == nil || v.route.Errno == ""):
-		return local(Possible, "")
+		return local(Possible, "").behind(v.refusingRule() != nil)
 	case v.sync() && v.errno == "EADDRNOTAVAIL" && a.Is6() && (v.ports == nil || v.ports.InUse == 0):
 		return local(Possible, "no source address fits it")
 	}
@@ -204,7 +204,16 @@ func linkDown(v *view) reading {
 }
 
 func routeRejected(v *view) reading {
-	if !v.sync() || v.route == nil || v.route.Errno != v.errno {
+	if !v.sync() || v.route == nil {
+		return nothing
+	}
+	if rule := v.refusingRule(); rule != nil && (v.route.Errno == "" || v.route.Type == "") {
+		return local(Possible, fmt.Sprintf("routing rule %d selects by %s, and gives %s", rule.Priority, rule.By, v.errno)).behind(v.route.Errno == v.errno)
+	}
+	if v.route.Errno != v.errno {
+		if v.errno != "" && len(v.route.Undecided) > 0 && (v.errno == "EACCES" || v.errno == "EINVAL" || v.errno == "EHOSTUNREACH") {
+			return local(Possible, fmt.Sprintf("routing rule %d may ask another table", v.route.Undecided[0].Priority))
+		}
 		return nothing
 	}
 	switch v.route.Type {
@@ -223,6 +232,20 @@ func routeRejected(v *view) reading {
 	return nothing
 }
 
+// refusingRule is a routing rule that could not be decided for the attempt's
+// packets and gives this errno; nil: there is none.
+func (v *view) refusingRule() *evidence.RouteRule {
+	if v.route == nil || v.errno == "" {
+		return nil
+	}
+	for i := range v.route.Undecided {
+		if r := &v.route.Undecided[i]; r.Refuses == v.errno {
+			return r
+		}
+	}
+	return nil
+}
+
 func noRoute(v *view) reading {
 	if !v.sync() || v.errno != "ENETUNREACH" {
 		return nothing
@@ -231,10 +254,10 @@ func noRoute(v *view) reading {
 	case v.route == nil:
 		return local(Likely, "")
 	case v.route.Errno == "ENETUNREACH":
-		if linkDown(v).says() || v.ipv6Off() == partlyOff {
+		if linkDown(v).says() || v.ipv6Off() == partlyOff || v.refusingRule() != nil && v.route.Type == "" {
 			return local(Possible, "")
 		}
-		return local(Certain, "")
+		return local(either(len(v.route.Undecided) == 0, Certain, Likely), "")
 	}
 	return local(Possible, "a route exists now")
 }
@@ -253,7 +276,10 @@ func policyDenied(v *view) reading {
 		}
 		return local(Likely, detail)
 	case v.sync() && (v.errno == "EPERM" || v.errno == "EACCES"):
-		if v.route == nil || v.route.Errno != "" {
+		switch {
+		case v.refusingRule() != nil:
+			return local(Possible, v.suspects())
+		case v.route == nil || v.route.Errno != "" || len(v.route.Undecided) > 0 && v.errno == "EACCES":
 			return local(Likely, "")
 		}
 		// The route exists and is no broadcast: connect(2) was refused by a

@@ -199,6 +199,13 @@ func TestExplained(t *testing.T) {
 	}
 	first := &evidence.TCPInfo{State: "SYN_SENT"}
 	alive, mute := answered("tcp", 80, 0, evidence.AnswerRST), sent("tcp", 80, 0)
+	from := func(port uint16) evidence.Fact {
+		p := *sent("tcp", 443, 0)
+		p.Source = port
+		return &p
+	}
+	ecn := func(value string) evidence.Fact { return &evidence.Sysctl{Name: "net.ipv4.tcp_ecn", Value: value} }
+	router := way("tcp", 443, 0, mid)[0]
 	for _, tt := range []struct {
 		name string
 		dial *evidence.Dial
@@ -210,6 +217,15 @@ func TestExplained(t *testing.T) {
 		{"after it, and nothing answers", waited(1100*time.Millisecond, second, mute), false},
 		{"the last router has had its time", waited(3400*time.Millisecond, second, mute), true},
 		{"another source port is answered", waited(9*time.Second, second, answered("tcp", 443, 0, evidence.AnswerSYNACK)), false},
+		{"a probe insisted", waited(500*time.Millisecond, first, alive, router, ecn("2"), from(7), from(7)), true},
+		{"two probes of two flows", waited(500*time.Millisecond, first, alive, router, ecn("2"), from(7), from(8)), false},
+		{"the second SYN will have no ECN", waited(500*time.Millisecond, first, alive, router, ecn("1"), from(7), from(7)), false},
+		{"ECN is not known", waited(500*time.Millisecond, first, alive, router, from(7), from(7)), false},
+		{"nothing shows that the packets leave", waited(500*time.Millisecond, first, alive, ecn("2"), from(7), from(7)), false},
+		{"the own filter lets them leave", waited(500*time.Millisecond, first, alive, ecn("2"), clear("out"), from(7), from(7)), true},
+		{"a rule stops them for certain", waited(300*time.Millisecond, first, stops("out", "drop", 1)), true},
+		{"the neighbour does not answer", waited(500*time.Millisecond, first, &evidence.Neighbour{State: "FAILED", Gateway: true}), false},
+		{"insisted, and nothing answers", waited(500*time.Millisecond, first, mute, ecn("2"), clear("out"), from(7), from(7)), false},
 		{"sending again failed here", waited(1100*time.Millisecond, first, mute, netns(map[string]int64{"TcpExt.TCPRetransFail": 1})), true},
 	} {
 		if got := Explained(tt.dial, 0); got != tt.want {

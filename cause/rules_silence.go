@@ -25,14 +25,14 @@ var silenceRules = []rule{
 }
 
 func reversePathFilter(v *view) reading {
-	if v.silent() && v.increased("TcpExt.IPReversePathFilter") {
+	if v.silent() && !v.nothingCame() && v.increased("TcpExt.IPReversePathFilter") {
 		return local(Likely, "the counter IPReversePathFilter rose while the answer was awaited")
 	}
 	return nothing
 }
 
 func replyMalformed(v *view) reading {
-	if v.silent() && v.increased("Tcp.InCsumErrors") {
+	if v.silent() && !v.nothingCame() && v.increased("Tcp.InCsumErrors") {
 		return reading{confidence: Likely, culprit: Culprit{Kind: Nobody}, detail: "the counter Tcp InCsumErrors rose while the answer was awaited"}
 	}
 	return nothing
@@ -85,14 +85,16 @@ func dropsHere(v *view) reading {
 		return local(either(full.says() && full.confidence != Possible || v.waited() < 100*time.Millisecond, Possible, Likely), "")
 	case v.survey != nil && v.survey.target.heard():
 		return nothing // the same packet from another socket went out
+	case v.packets.left() && v.resent() <= 1:
+		return nothing // the capture is behind every filter
 	case v.tcp() && counted && failed > 0:
 		return local(Likely, "sending the SYN again failed inside this host")
+	case !v.tcp():
+		return nothing // send(2) would have said EPERM
 	case v.neverLeft() && !v.unresolvedHop():
 		return local(Likely, "no packet left this host")
 	case v.tcp() && counted && failed == 0 && v.resent() > 0:
 		return nothing // a filter that drops in OUTPUT or POSTROUTING makes the retransmission fail
-	case !v.tcp():
-		return nothing // send(2) would have said EPERM
 	}
 	return local(Possible, "")
 }
@@ -133,6 +135,9 @@ func hostFirewallDrop(v *view) reading {
 		return r.behind(r.detail == "")
 	}
 	r.detail = s.alive
+	if s.plain.answer != "" || s.bare.answer != "" {
+		return r // not all that goes to this port is dropped
+	}
 	// Every router up to it answers the packets for this port too.
 	last, _ := s.target.farthest()
 	hop, _ := s.beyond(last)
@@ -160,6 +165,8 @@ func pathFirewallDrop(v *view) reading {
 	last, router := s.target.farthest()
 	r.culprit.Hop, r.culprit.Address = last, router
 	switch hop, by := s.beyond(last); {
+	case s.plain.answer != "":
+		return r.behind(true) // what is dropped is no port's
 	case hop > 0 && last > 0 && s.target.tries(last+1) >= 2:
 		// A router behind answers other packets with the same TTL, and these not.
 		r.confidence = Likely
@@ -234,8 +241,11 @@ func (v *view) undelivered() (n int64, seen bool) {
 }
 
 func localFirewallInput(v *view) reading {
-	if !v.silent() || !v.tcp() || v.neverLeft() || v.toSelf() {
+	if !v.silent() || v.neverLeft() || v.toSelf() || v.nothingCame() {
 		return nothing
+	}
+	if !v.tcp() {
+		return datagramFiltered(v)
 	}
 	s := v.survey
 	if v.filterIn.Clear() {
@@ -245,6 +255,24 @@ func localFirewallInput(v *view) reading {
 		return local(Likely, "").named(v.filterIn, ruleDrops)
 	}
 	return delivers(v).named(v.filterIn, ruleDrops).maybe(v.filterIn)
+}
+
+// datagramFiltered: a datagram is answered once or not at all, so that one packet
+// which came in and was delivered to nobody may be the answer, or anybody's; a
+// rule that drops any answer has the word.
+func datagramFiltered(v *view) reading {
+	if v.datagram == nil || v.datagram.Sent == 0 && v.datagram.SendErrno != "" || v.filterIn.Clear() {
+		return nothing
+	}
+	n, seen := v.undelivered()
+	r := nothing
+	switch stops := v.filterIn.Stops(); {
+	case stops != nil && stops.Verdict == ruleDrops:
+		r = local(Likely, "")
+	case seen && n > 0:
+		r = local(Possible, "a packet came in meanwhile and was delivered to nobody")
+	}
+	return r.named(v.filterIn, ruleDrops).maybe(v.filterIn)
 }
 
 // delivers is what this host's counters tell of the answers.
@@ -268,7 +296,7 @@ func delivers(v *view) reading {
 		}
 	}
 	switch {
-	case seen && n <= 0 && v.resent() > 0:
+	case seen && n <= 0 && (v.resent() > 0 || s.target.insisted()):
 		return nothing // all that came in was delivered
 	case seen && n >= max(awaited, 3):
 		return local(Likely, fmt.Sprintf("%d packets came in meanwhile and were delivered to nobody", n))

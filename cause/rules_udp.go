@@ -60,10 +60,13 @@ func datagramTooLarge(v *view) reading {
 	return r
 }
 
-// udpSilent claims nothing but the silence.
+// udpSilent claims nothing but the silence: that this host has not thrown an
+// answer away is seen where all that came in was delivered.
 func udpSilent(v *view) reading {
 	if v.silent() && v.datagram.SendErrno == "" && !v.datagram.Answered {
-		return reading{confidence: Certain, culprit: Culprit{Kind: Nobody}, detail: v.datagram.Unheard}
+		n, seen := v.undelivered()
+		filtered := v.filterIn.Stops() != nil && v.filterIn.Stops().Verdict == ruleDrops
+		return reading{confidence: either(seen && n <= 0 && !filtered || v.filterIn.Clear(), Certain, Likely), culprit: Culprit{Kind: Nobody}, detail: v.datagram.Unheard}
 	}
 	return nothing
 }

@@ -17,6 +17,7 @@ type trail struct {
 	reached  int                // the smallest TTL at which the destination answered; 0: none did
 	full     bool               // the destination answered at full TTL
 	answer   string             // what it said
+	vain     map[uint16]int     // by source port: SYNs at full TTL that nobody answered
 }
 
 // farthest is the highest TTL that a router answered, with its address.
@@ -44,20 +45,85 @@ type survey struct {
 	references []*trail // everything else
 	alive      string   // how the destination is known to be alive; empty: it is not
 	aliveTCP   bool     // another of its ports answered, so that TCP from it comes in here
+
+	plain, bare byHand // SYNs without options; acknowledgments of nothing
+	large       sizes
+}
+
+// sizes is what became of packets of two sizes, none of which may be fragmented.
+type sizes struct {
+	size     int  // the larger one, octets
+	small    bool // the destination answered a small one
+	large    bool // it answered a large one, or somebody said how large it may be
+	tried    int  // large ones at full TTL
+	farthest int  // the highest TTL at which a router answered a large one
+	router   netip.Addr
+}
+
+func (z *sizes) add(v *view, p *evidence.Probe) {
+	switch full := p.TTL == 0; {
+	case p.Size < z.size:
+		z.small = z.small || full && p.Reached()
+	case full:
+		z.tried += p.Sent
+		z.large = z.large || p.Answer != "" || p.Errno != ""
+	case p.Expired() && !v.fromHere(p.ICMP) && p.TTL > z.farthest:
+		z.farthest, z.router = p.TTL, p.From
+	case p.Answer != "" && !p.Expired():
+		z.large = true
+	}
+}
+
+// byHand is what answered segments of one form toward the attempt's own port.
+type byHand struct {
+	sent   int
+	answer string
+}
+
+func (s *survey) formed(p *evidence.Probe) {
+	b := &s.plain
+	if p.Form == evidence.FormACK {
+		b = &s.bare
+	}
+	b.sent += p.Sent
+	if p.Reached() && (p.Answer == evidence.AnswerRST || p.Answer == evidence.AnswerSYNACK) {
+		b.answer = p.Answer
+		s.aliveTCP = true
+		if s.alive == "" {
+			s.alive = map[string]string{
+				evidence.FormACK: "it answers an acknowledgment that belongs to no connection", evidence.FormPlain: "it answers a SYN without options",
+			}[p.Form]
+		}
+	}
 }
 
 // readProbes makes the survey; nil where no probe was sent.
 func readProbes(v *view, probes []*evidence.Probe) *survey {
 	var s *survey
+	size := 0
+	for _, p := range probes {
+		size = max(size, p.Size)
+	}
 	for _, p := range probes {
 		if p.Sent == 0 || p.Experiment == "" {
 			continue
 		}
 		if s == nil {
-			s = new(survey)
+			s = &survey{large: sizes{size: size}}
+		}
+		if p.Experiment == "large-packets" {
+			s.large.add(v, p)
+			continue
+		}
+		if p.Form != "" {
+			s.formed(p)
+			continue
 		}
 		t := s.trail(v, p)
 		t.asked[p.TTL] += p.Sent
+		if p.TTL == 0 && p.Source != 0 && p.Answer == "" {
+			t.vain[p.Source] += p.Sent
+		}
 		switch {
 		case p.Expired() && !v.fromHere(p.ICMP) && p.TTL > 0:
 			t.routers[p.TTL] = p.From
@@ -88,7 +154,7 @@ func (s *survey) trail(v *view, p *evidence.Probe) *trail {
 }
 
 func newTrail(p *evidence.Probe) *trail {
-	return &trail{protocol: p.Protocol, to: p.To, routers: map[int]netip.Addr{}, asked: map[int]int{}}
+	return &trail{protocol: p.Protocol, to: p.To, routers: map[int]netip.Addr{}, asked: map[int]int{}, vain: map[uint16]int{}}
 }
 
 func (t *trail) meet(p *evidence.Probe) {
@@ -150,6 +216,20 @@ func (t *trail) tries(from int) (n int) {
 		}
 	}
 	return n
+}
+
+// insisted says that a SYN was repeated on its own four-tuple, and in vain both
+// times: neither a loss nor a device that drops the first SYN of a flow.
+func (t *trail) insisted() bool {
+	if t == nil {
+		return false
+	}
+	for _, n := range t.vain {
+		if n > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // kinds is how many kinds of packets were sent to the destination that were

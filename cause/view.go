@@ -48,9 +48,10 @@ type view struct {
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
 
-	kernel kernel  // what the kernel of this host said
-	survey *survey // what experiments found; nil: none were made
-	end    *ending // how the established connection ended; nil: the log is about its beginning
+	kernel  kernel   // what the kernel of this host said
+	survey  *survey  // what experiments found; nil: none were made
+	packets *packets // what was captured; nil: nothing was
+	end     *ending  // how the established connection ended; nil: the log is about its beginning
 
 	connectAt time.Duration // when connect(2) was called
 	countedAt time.Duration // when counters were read last
@@ -134,6 +135,7 @@ func look(network string, a *evidence.Attempt) *view {
 	v.end = readEnd(a.Log)
 	v.outcome, v.errno = v.judgeOutcome()
 	v.icmp = v.decidingICMP()
+	v.packets = readPackets(v.log)
 	v.survey = readProbes(v, evidence.All[*evidence.Probe](v.log))
 	return v
 }
@@ -238,13 +240,12 @@ func (v *view) before(call string) bool {
 	return v.connect == nil && v.call != nil && v.call.Call == call
 }
 
-// silent says that nothing at all came back.
-func (v *view) silent() bool {
-	if v.icmp != nil {
-		return false
-	}
-	return v.outcome == Timeout
-}
+// silent says that nothing at all came back: as far as is known, nothing reached
+// this host.
+func (v *view) silent() bool { return v.unanswered() && !v.answeredHere() }
+
+// unanswered says that the socket had no answer.
+func (v *view) unanswered() bool { return v.icmp == nil && v.outcome == Timeout }
 
 // waited is how long an answer was waited for.
 func (v *view) waited() time.Duration { return v.endedAt - v.connectAt }

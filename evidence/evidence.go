@@ -54,6 +54,7 @@ const (
 	FromFeature     Source = "feature"     // what this host and user can observe
 	FromProbe       Source = "probe"       // an experiment's own socket
 	FromTracepoint  Source = "tracepoint"  // the kernel's tracepoints, through BPF (bpf(2))
+	FromPackets     Source = "packets"     // a packet socket, packet(7)
 	FromNftables    Source = "nftables"    // nfnetlink's list of rules, nft(8)
 )
 
@@ -246,6 +247,8 @@ var catalogue = []func() Fact{
 	func() Fact { return new(KernelDrop) },
 	func() Fact { return new(KernelRetransmit) },
 	func() Fact { return new(KernelReset) },
+	func() Fact { return new(Capture) },
+	func() Fact { return new(Packet) },
 	func() Fact { return new(Filter) },
 	func() Fact { return new(End) },
 	func() Fact { return new(Flow) },

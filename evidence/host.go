@@ -15,6 +15,17 @@ type Route struct {
 	Gateway   netip.Addr   `json:"gateway,omitzero"`          // absent: the destination is on the link
 	Source    netip.Addr   `json:"preferred_source,omitzero"` // of the route
 	MTU       int          `json:"mtu,omitempty"`             // RTAX_MTU or a learned path MTU, bytes
+
+	// Undecided are routing rules that may lead the attempt's own packets another
+	// way than this: by a source port that was not known yet, by a mark.
+	Undecided []RouteRule `json:"undecided,omitempty"`
+}
+
+// RouteRule is a routing rule (ip-rule(8)).
+type RouteRule struct {
+	Priority int    `json:"priority"`
+	Refuses  Errno  `json:"refuses,omitempty"` // unreachable, prohibit and blackhole: what they give; empty: it asks a table
+	By       string `json:"by"`                // the selector that cannot be decided: "sport", "fwmark", "port mask"
 }
 
 // OnLink says that the destination is reached without a router.

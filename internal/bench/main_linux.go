@@ -14,8 +14,9 @@ import (
 )
 
 const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-quick]
-       scripts/bench read [-rounds N] [-packets N] [-small N]
+       scripts/bench read [-rounds N] [-packets N] [-small N] [-flood N]
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
+       scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
       at once; what 100,000 dials leave behind; the binary beside nc and curl
@@ -23,6 +24,8 @@ read  dialscope read beside tcpdump, tshark and tcptrace on the same captures
 sweep dialscope sweep beside C by epoll and by io_uring, goroutines around
       net.Dialer, nmap and naabu: refused, open, mixed, silent and lossy
       targets; silent-million where it is named
+listen dialscope listen beside package net; a million short connections, a
+      part of them reset, counted; more connections than descriptors
 `
 
 func main() {
@@ -38,6 +41,20 @@ func main() {
 		err = read(args)
 	case "sweep":
 		err = orchestrateSweep(args)
+	case "listen":
+		err = storm(args)
+	case "stormclient": // a client of listen
+		err = stormClientMain(args)
+	case "stormhold": // another, that holds its connections
+		err = stormHold(args)
+	case "goserve": // what listen is compared with
+		err = goServe(args)
+	case "limited": // a server of listen with few descriptors
+		err = limited(args)
+	case "watch":
+		err = watchBench(args)
+	case "connects": // the load, started by watch
+		err = connectsLoad(args)
 	case "sweepclient": // in the client's namespace, started by sweep
 		err = sweepClient(args)
 	case "netdial": // a contestant of sweep

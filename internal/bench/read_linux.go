@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +36,7 @@ func read(args []string) error {
 	packets := flags.Int("packets", 2_000_000, "packets of the large capture")
 	small := flags.Int("small", 100_000, "packets of the small one, which slow readers get")
 	rounds := flags.Int("rounds", 5, "rounds")
+	flood := flags.Int("flood", 10_000_000, "connections of one packet each, through a pipe, to see what bounds memory; 0: none")
 	binary := flags.String("dialscope", "bin/dialscope", "the program")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -79,6 +82,41 @@ func read(args []string) error {
 			return err
 		}
 	}
+	if *flood > 0 {
+		return readFlood(*binary, *flood)
+	}
+	return nil
+}
+
+// readFlood pipes so many SYNs, each of another connection, through the reader.
+func readFlood(program string, connections int) error {
+	cmd := exec.Command(program, "read", "--summary", "-")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w := &captureWriter{out: bufio.NewWriterSize(in, 1<<20), at: time.Unix(1700000000, 0), gap: time.Microsecond}
+	w.header()
+	for n := range connections {
+		client := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		t := &talk{cseq: uint32(n), client: netip.AddrPortFrom(client, uint16(1024+n>>24)), server: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 443)}
+		t.next(w)
+	}
+	flushed := w.out.Flush()
+	if err := errors.Join(flushed, in.Close(), cmd.Wait()); err != nil {
+		return err
+	}
+	r := reading{wall: time.Since(began)}
+	if usage, is := cmd.ProcessState.SysUsage().(*syscall.Rusage); is {
+		r.peak = usage.Maxrss << 10
+	}
+	fmt.Printf("\n%d connections of one packet, through a pipe: %.2f M packets a second, the generator's time included; peak %d MB\n",
+		connections, float64(connections)/r.wall.Seconds()/1e6, r.peak>>20)
 	return nil
 }
 

@@ -20,7 +20,8 @@ func completeOptions(cmd *cobra.Command) {
 	words("color", "auto", "always", "never")
 	words("probes", "none", "few", "all")
 	words("kernel", kernelTimes...)
-	complete(cmd, "payload", func(string) []string { return append(payload.Names(), "hex:", "text:", "file:", "list") })
+	words("packets", "none", "auto")
+	complete(cmd, "payload", func(string) []string { return append(payload.Names(), "hex:", "text:", "zeros:", "file:", "list") })
 	complete(cmd, "explain", func(string) []string { return explainable() })
 	for _, name := range []string{
 		"timeout", "attempt-timeout", "fallback-delay", "settle", "user-timeout", "syn-retries", "source", "local-ports",

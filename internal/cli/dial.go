@@ -60,6 +60,9 @@ func (a *app) dial(cmd *cobra.Command, args []string) error {
 	if !inputs.single() && (repeated || until) {
 		return usagef("--count and --until-… are for one target, not for %d or a file: run one dialscope for each", len(inputs.sources))
 	}
+	if o.packets == "" && (until || repeated) {
+		o.packets = "none"
+	}
 	if o.probes == "" {
 		switch {
 		case until, repeated: // what one dial found out need not be found out again

@@ -62,7 +62,7 @@ func NewManual() Manual {
 		}
 		m.Commands = append(m.Commands, Item{c.Name(), text})
 		switch c.Name() {
-		case "sockets", "listen":
+		case "sockets", "watch", "listen":
 			m.Pages = append(m.Pages, Page{usageLine(c), c.Long, optionItems(c, "")})
 		case "sweep":
 			m.Pages = append(m.Pages, Page{usageLine(c), c.Long, optionItems(c, "")})

@@ -29,6 +29,8 @@ type options struct {
 
 	// What else is sent.
 	probes     string // empty: by the kind of run
+	packets    string // empty: by the kind of run
+	mtu        bool
 	maxPackets uint32
 	kernel     string
 	payload    datagram
@@ -156,10 +158,12 @@ func (o *options) register(flags *pflag.FlagSet) {
 
 	group = groupProbes
 	value(choice{&o.probes, []string{"none", "few", "all"}}, "probes", "none", "look into silence and resets by probes, `WHICH`: none, few (no other port of the target) or all (for one target; else few, and none when repeating)")
+	value(choice{&o.packets, []string{"none", "auto"}}, "packets", "none", "capture the dial's own packets, `WHICH`: none, or auto (where the process has CAP_NET_RAW; not when repeating)")
+	toggle(&o.mtu, "mtu", "", "ask whether full-sized packets get there, when the target is open", true)
 	number(&o.maxPackets, 1, 1000, "max-packets", "20", "probe with at most `N` packets an address, 1 to 1000")
 
 	value(choice{&o.kernel, kernelTimes}, "kernel", "first", "listen to this host's kernel from `WHEN` on: overdue (when an answer is, after 150 ms), first (before the first packet; costs some 80 ms), never; needs CAP_BPF and CAP_PERFMON, and is not done without")
-	value(&o.payload, "payload", "dns", "with --network udp: send `WHAT`, a service's question by its name (list shows them), hex:0a0b, text:hello or file:NAME (default by the port)")
+	value(&o.payload, "payload", "dns", "with --network udp: send `WHAT`, a service's question by its name (list shows them), hex:0a0b, text:hello, zeros:N (octets) or file:NAME (default by the port)")
 
 	group = groupRepeat
 	flags.IntVarP(&o.count, "count", "c", 1, "dial `N` times and sum up; 0 goes on until interrupted")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/dialscope/dialscope/internal/cli/terminal"
@@ -35,7 +36,7 @@ func (d *datagram) Set(text string) error {
 	case !prefixed:
 		p, known := payload.Named(text)
 		if !known {
-			return valuef("no payload of that name: write %s, or hex:0a0b, text:hello, file:NAME; list says what each asks", strings.Join(payload.Names(), ", "))
+			return valuef("no payload of that name: write %s, or hex:0a0b, text:hello, zeros:1400, file:NAME; list says what each asks", strings.Join(payload.Names(), ", "))
 		}
 		n.name, n.data = p.Name, p.Datagram()
 	case kind == "text":
@@ -47,6 +48,12 @@ func (d *datagram) Set(text string) error {
 			return valuef("no hexadecimal octets: write hex:0a0b0c, two digits each")
 		}
 		n.data = data
+	case kind == "zeros":
+		size, err := strconv.ParseUint(rest, 10, 32)
+		if err != nil || size > mostPayload {
+			return valuef("no size: write zeros:1400 for so many octets of 0, %d at most", mostPayload)
+		}
+		n.data = make([]byte, size)
 	case kind == "file":
 		data, err := readPayload(rest)
 		if err != nil {
@@ -54,7 +61,7 @@ func (d *datagram) Set(text string) error {
 		}
 		n.data = data
 	default:
-		return valuef("nothing begins with %s: write hex:0a0b, text:hello, file:NAME, or a name that --payload list has", clip(kind))
+		return valuef("nothing begins with %s: write hex:0a0b, text:hello, zeros:1400, file:NAME, or a name that --payload list has", clip(kind))
 	}
 	if n.data == nil {
 		n.data = []byte{}

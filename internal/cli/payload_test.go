@@ -26,6 +26,7 @@ func TestPayloadValues(t *testing.T) {
 		"wireguard":    {"wireguard", ""},
 		"empty":        {"empty", ""},
 		"text:":        {"given", ""},
+		"zeros:3":      {"given", "\x00\x00\x00"},
 		"text:a:b":     {"given", "a:b"},
 		"hex:0a0B ff":  {"given", "\n\x0b\xff"},
 		"hex:0a:0b":    {"given", "\n\x0b"},
@@ -46,6 +47,8 @@ func TestPayloadValues(t *testing.T) {
 		"hex:zz":             "no hexadecimal octets",
 		"file:" + file + "x": "no such file",
 		"file:" + large:      "more than 131072 bytes",
+		"zeros:x":            "no size",
+		"zeros:131073":       "no size",
 		"base64:xx":          "nothing begins with base64",
 	} {
 		var d datagram

@@ -16,7 +16,7 @@ func (a *app) root() *cobra.Command {
 
 	dial := a.dialCommand("dial TARGET...")
 	dial.Short = "Open a connection and explain it (the same without the word dial)"
-	root.AddCommand(dial, a.sweepCommand(), a.listenCommand(), a.talkCommand(), a.traceCommand(), a.readCommand(), a.socketsCommand(), a.explainCommand(), a.doctorCommand(), a.labCommand(), a.versionCommand())
+	root.AddCommand(dial, a.sweepCommand(), a.listenCommand(), a.talkCommand(), a.traceCommand(), a.readCommand(), a.socketsCommand(), a.watchCommand(), a.explainCommand(), a.doctorCommand(), a.labCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		a.commands = append(a.commands, c.Name())

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/dialscope/dialscope/internal/host/bpf"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -54,6 +56,12 @@ func TestScript(t *testing.T) {
 			env.Values[peersKey{}] = new(peers)
 			env.Defer(env.Values[peersKey{}].(*peers).close)
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "bpf" {
+				return bpf.Permitted() == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"listener":   listenerCommand,

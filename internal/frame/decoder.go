@@ -72,12 +72,9 @@ func (d *Decoder) Frame(link LinkType, b []byte, wire int, at time.Duration, num
 	case WiFi:
 		return d.wifi(b)
 	case Radiotap:
-		if len(b) < 4 || len(b) < int(binary.LittleEndian.Uint16(b[2:])) {
-			return d.skip(whyCut)
-		}
-		return d.wifi(b[binary.LittleEndian.Uint16(b[2:]):])
+		return d.behind(link, b, 2, binary.LittleEndian)
 	}
-	return d.skip(whyLinkType | why(link))
+	return d.rare(link, b)
 }
 
 // Bare takes a frame apart that begins with its IP header. The VLAN tags that

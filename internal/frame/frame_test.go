@@ -73,6 +73,7 @@ func TestWrappings(t *testing.T) {
 	tcp4, tcp6 := ip(t, 4, segment()), ip(t, 6, segment())
 	eth := ethernet(0x0800, tcp4)
 	wifi := join(byte(0x08), byte(0x01), make([]byte, 22))
+	snap := join(byte(0xaa), byte(0xaa), byte(3), byte(0), 0, 0x0800)
 	for _, c := range []struct {
 		name string
 		link LinkType
@@ -106,6 +107,22 @@ func TestWrappings(t *testing.T) {
 		{"802.11 QoS", WiFi, join(byte(0x88), byte(0x01), make([]byte, 24), byte(0xaa), byte(0xaa), byte(3), byte(0), 0, 0x0800, tcp4), ""},
 		{"802.11 between access points", WiFi, join(byte(0x08), byte(0x03), make([]byte, 28), byte(0xaa), byte(0xaa), byte(3), byte(0), 0, 0x0800, tcp4), ""},
 		{"radiotap", Radiotap, join(byte(0), byte(0), byte(8), byte(0), uint32(0), wifi, byte(0xaa), byte(0xaa), byte(3), byte(0), 0, 0x0800, tcp4), ""},
+		{"Prism", Prism, join(uint32(0x44), byte(16), byte(0), byte(0), byte(0), make([]byte, 8), wifi, snap, tcp4), ""},
+		{"Prism, big-endian", Prism, join(uint32(0x44), uint32(16), make([]byte, 8), wifi, snap, tcp4), ""},
+		{"AVS", AVS, join(uint32(0x80211001), uint32(64), make([]byte, 56), wifi, snap, tcp4), ""},
+		{"PPI with 802.11", PPI, join(byte(0), byte(0), byte(12), byte(0), byte(105), byte(0), byte(0), byte(0), uint32(0), wifi, snap, tcp4), ""},
+		{"PPI with Ethernet", PPI, join(byte(0), byte(0), byte(8), byte(0), byte(1), byte(0), byte(0), byte(0), eth), ""},
+		{"PPP with direction", PPPWith, join(byte(1), 0xff03, 0x0021, tcp4), ""},
+		{"Frame Relay", Relay, join(byte(0x18), byte(0x41), byte(3), byte(0xcc), tcp4), ""},
+		{"Frame Relay, IPv6", Relay, join(byte(0x18), byte(0x41), byte(3), byte(0x8e), tcp6), ""},
+		{"Frame Relay, SNAP", Relay, join(byte(0x18), byte(0x41), byte(3), byte(0), byte(0x80), byte(0), 0, 0x0800, tcp4), ""},
+		{"pf log", PacketLog, join(byte(61), byte(2), make([]byte, 62), tcp4), ""},
+		{"OpenBSD IPsec", Encap, join(uint32(2), uint32(1), uint32(0), tcp4), ""},
+		{"netfilter log", NFLog, join(byte(2), byte(0), 0, byte(8), byte(0), byte(1), byte(0), uint32(0), byte(5), byte(0), byte(10), byte(0), byte('x'), byte(0), 0, byte(4+len(tcp4)), byte(0), byte(9), byte(0), tcp4), ""},
+		{"IP over InfiniBand", IPoIB, join(make([]byte, 40), 0x0800, 0, tcp4), ""},
+		{"ARCNET, RFC 1051", ARCNet, join(byte(1), byte(2), 0, byte(240), tcp4), ""},
+		{"ARCNET, RFC 1201", ARCNet, join(byte(1), byte(2), 0, byte(212), byte(0), 1, tcp4), ""},
+		{"ARCNET, exception", ARCNet, join(byte(1), byte(2), 0, byte(212), byte(0xff), 0, byte(0), byte(0), 1, tcp4), ""},
 		{"GRE", Raw, ip(t, 4, other(47, 0, 0x0800, tcp4)), "GRE"},
 		{"GRE with checksum, key and number", Raw, ip(t, 4, other(47, 0xb000, 0x86dd, uint32(1), uint32(2), uint32(3), tcp6)), "GRE"},
 		{"GRE with Ethernet", Raw, ip(t, 4, other(47, 0, 0x6558, eth)), "GRE"},

@@ -18,11 +18,21 @@ const (
 	Raw       LinkType = 101 // IPv4 or IPv6, by the version
 	CiscoHDLC LinkType = 104 //
 	WiFi      LinkType = 105 // IEEE 802.11
+	Relay     LinkType = 107 // Frame Relay with the header of RFC 2427
 	Loop      LinkType = 108 // OpenBSD loopback, the family in network order
+	Encap     LinkType = 109 // OpenBSD's view into IPsec
 	Cooked    LinkType = 113 // Linux "any" device, v1
+	PacketLog LinkType = 117 // OpenBSD's and FreeBSD's pf log
+	Prism     LinkType = 119 // IEEE 802.11 behind a Prism header
 	Radiotap  LinkType = 127 // IEEE 802.11 behind a radiotap header
+	ARCNet    LinkType = 129 // Linux's ARCNET frames, RFC 1051 and RFC 1201
+	AVS       LinkType = 163 // IEEE 802.11 behind an AVS header
+	PPI       LinkType = 192 // what the PPI header names behind it
+	PPPWith   LinkType = 204 // PPP behind a direction
 	IPv4      LinkType = 228
 	IPv6      LinkType = 229
+	NFLog     LinkType = 239 // Linux netfilter's log
+	IPoIB     LinkType = 242 // IP over InfiniBand, RFC 4391
 	CookedV2  LinkType = 276 // Linux "any" device, v2
 )
 
@@ -30,6 +40,8 @@ var linkNames = map[LinkType]string{
 	Null: "BSD loopback", Ethernet: "Ethernet", PPP: "PPP", Raw12: "raw IP", Raw14: "raw IP", PPPHDLC: "PPP in HDLC",
 	PPPoE: "PPPoE", Raw: "raw IP", CiscoHDLC: "Cisco HDLC", WiFi: "802.11", Loop: "OpenBSD loopback",
 	Cooked: "Linux cooked v1", Radiotap: "802.11 with radiotap", IPv4: "raw IPv4", IPv6: "raw IPv6", CookedV2: "Linux cooked v2",
+	Relay: "Frame Relay", Encap: "OpenBSD IPsec", PacketLog: "pf log", Prism: "802.11 with Prism header", ARCNet: "ARCNET", AVS: "802.11 with AVS header",
+	PPI: "PPI", PPPWith: "PPP with direction", NFLog: "netfilter log", IPoIB: "IP over InfiniBand",
 }
 
 // Known says that frames of this link layer are read.

@@ -144,6 +144,14 @@ func (c *commands) service(v *Service) {
 	case "full":
 		c.in(v.On, "python3 -c 'import socket,time; s=socket.socket(socket.%s); s.bind((\"%s\",%d)); s.listen(0); c=socket.create_connection((\"%s\",%d)); time.sleep(600)' &",
 			map[bool]string{true: "AF_INET", false: "AF_INET6"}[at.Addr().Is4()], at.Addr(), at.Port(), at.Addr(), at.Port())
+	case "listen":
+		words := append([]string{"dialscope", "listen", v.At}, v.Flags...)
+		for i, word := range words {
+			if strings.ContainsAny(word, " '\"") {
+				words[i] = strconv.Quote(word)
+			}
+		}
+		c.in(v.On, "%s &", strings.Join(words, " "))
 	case "echo":
 		c.in(v.On, "socat UDP-LISTEN:%s,fork EXEC:cat &", listen)
 	case "deaf":
@@ -188,7 +196,7 @@ func (c *commands) fault(f *Fault, family int) {
 			c.in(r.On, "ip route add %s dev %s", r.To, r.Dev)
 		}
 	case f.Rule != nil:
-		c.in(f.Rule.On, "ip -%d rule add ipproto tcp dport %d %s", family, f.Rule.Port, f.Rule.Kind)
+		c.in(f.Rule.On, "%s", f.Rule.command(family))
 	case f.Link != nil:
 		c.in(f.Link.On, "ip link set %s down", f.Link.Interface)
 	case f.Address != nil:
@@ -305,6 +313,9 @@ func (m *Match) nft(family int) string {
 	}
 	if m.Flags != "" {
 		add("tcp flags & (fin|syn|rst|ack) == %s", strings.ReplaceAll(m.Flags, "-", "|"))
+	}
+	if m.Longer != 0 {
+		add("meta length > %d", m.Longer)
 	}
 	if m.First != 0 {
 		add("numgen inc mod 4294967295 < %d", m.First)

@@ -106,6 +106,7 @@ var services = map[string]string{
 	"dns":     "answers questions about names",
 	"deaf":    "receives datagrams and never answers",
 	"bound":   "is bound and does not listen",
+	"listen":  "is dialscope listen, with flags",
 }
 
 func (v *Service) check(p *Plan) error {
@@ -116,7 +117,13 @@ func (v *Service) check(p *Plan) error {
 		return at("at", "%q: write ADDRESS:PORT", v.At)
 	}
 	if services[v.Does] == "" {
-		return at("does", "%q: write accept, close, reset, greet, discard, full, bound, echo, deaf or dns", v.Does)
+		return at("does", "%q: write accept, close, reset, greet, discard, full, bound, listen, echo, deaf or dns", v.Does)
+	}
+	if _, err := personality(v.Flags); err != nil {
+		return err
+	}
+	if len(v.Flags) > 0 && v.Does != "listen" {
+		return at("flags", "they are for does: listen")
 	}
 	for name, addrs := range v.Names {
 		for _, a := range addrs {
@@ -153,13 +160,7 @@ func (f *Fault) check(s *Scenario) error {
 		note("route", f.Route.On, func() error { return f.Route.check() })
 	}
 	if f.Rule != nil {
-		note("rule", f.Rule.On, func() error {
-			switch f.Rule.Kind {
-			case "unreachable", "prohibit", "blackhole":
-				return nil
-			}
-			return at("kind", "%q: write unreachable, prohibit or blackhole", f.Rule.Kind)
-		})
+		note("rule", f.Rule.On, f.Rule.check)
 	}
 	if f.Link != nil {
 		note("link", f.Link.On, func() error { return s.Plan.checkInterface(f.Link.On, f.Link.Interface) })

@@ -25,7 +25,7 @@ func (st *Stand) inflict(ctx context.Context, f *Fault) error {
 	case f.Route != nil:
 		return f.Route.apply(st.hosts[f.Route.On])
 	case f.Rule != nil:
-		return st.hosts[f.Rule.On].RejectPort(f.Rule.Port, rejectKinds[f.Rule.Kind])
+		return st.hosts[f.Rule.On].RejectBy(f.Rule.rule())
 	case f.Link != nil:
 		return st.hosts[f.Link.On].SetLink(f.Link.Interface, false)
 	case f.Address != nil:
@@ -47,10 +47,6 @@ func (st *Stand) inflict(ctx context.Context, f *Fault) error {
 		return f.Conntrack.apply(st.hosts[f.Conntrack.On])
 	}
 	return fmt.Errorf("no fault")
-}
-
-var rejectKinds = map[string]netns.RouteKind{
-	"unreachable": netns.Unreachable, "prohibit": netns.Prohibit, "blackhole": netns.Blackhole, "throw": netns.Throw,
 }
 
 func (r *RouteFault) apply(h *netns.Host) error {

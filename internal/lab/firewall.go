@@ -51,7 +51,7 @@ func (f *FirewallFault) rule(family int) (r netns.Rule, err error) {
 }
 
 func (m *Match) match() (out netns.Match, err error) {
-	out = netns.Match{Sport: m.Sport, Dport: m.Dport, In: m.In, Out: m.Out, First: m.First, Every: m.Every}
+	out = netns.Match{Sport: m.Sport, Dport: m.Dport, In: m.In, Out: m.Out, First: m.First, Every: m.Every, Longer: m.Longer}
 	protocol := m.Protocol
 	if protocol == "" && (m.Sport != 0 || m.Dport != 0 || m.Flags != "") {
 		protocol = "tcp"

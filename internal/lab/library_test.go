@@ -35,7 +35,7 @@ func TestLibrary(t *testing.T) {
 	// Every cause of a connection attempt has a scenario. What is not here is
 	// an established connection's end, or cannot be told from a handshake.
 	for _, e := range cause.Catalogue() {
-		if e.Group == cause.GroupEnd || e.ID == cause.MTUBlackhole {
+		if e.Group == cause.GroupEnd {
 			continue
 		}
 		if causes[e.ID] == 0 {

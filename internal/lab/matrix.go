@@ -20,6 +20,7 @@ func Matrix(results []*Result) string {
 	b.WriteString("privileges. *Among* means that the truth stands among the alternatives, since\n")
 	b.WriteString("this host's evidence alone cannot tell it from the verdict.\n\n")
 	b.WriteString(Sum(results).String() + "\n\n")
+	b.WriteString(times(results) + "\n\n")
 	confusion(&b, results)
 	b.WriteString("## Every scenario\n\n")
 	b.WriteString("The verdict is that of a user without privileges where there is one column; the\n")
@@ -147,13 +148,60 @@ func count(n int) string {
 	return fmt.Sprint(n)
 }
 
+// aboutTimes begins the line of times, which differ from run to run.
+const aboutTimes = "Time to the verdict:"
+
+// times is a line about how long the verdicts took; that of silence, which
+// nobody ends but the dialer itself, stands by itself.
+func times(results []*Result) string {
+	var all, silent []time.Duration
+	longest := &Result{}
+	for _, r := range results {
+		if r == nil || r.NotPossible != "" || r.Failed != "" {
+			continue
+		}
+		all = append(all, r.Took)
+		if r.Verdict.Outcome == cause.Timeout {
+			silent = append(silent, r.Took)
+		}
+		if r.Took > longest.Took {
+			longest = r
+		}
+	}
+	if len(all) == 0 {
+		return aboutTimes + " none."
+	}
+	over := func(d time.Duration) (n int) {
+		for _, t := range all {
+			if t > d {
+				n++
+			}
+		}
+		return n
+	}
+	return fmt.Sprintf("%s median %s; of silence %s. Over 1 s: %d of %d; over 2 s: %d, the longest %s (%s).",
+		aboutTimes, brief(median(all)), brief(median(silent)), over(time.Second), len(all), over(2*time.Second), brief(longest.Took), longest.Scenario)
+}
+
+func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+var timesLine = regexp.MustCompile(`(?m)^` + aboutTimes + `.*$`)
+
 var lastCell = regexp.MustCompile(`(?m)\| [0-9.]+ (ms|s) \|$`)
 
 // SameMatrix compares two pages but for the times. It returns the first line
 // that differs, "" if none does.
 func SameMatrix(stored, fresh string) string {
-	a := strings.Split(lastCell.ReplaceAllString(stored, "|"), "\n")
-	b := strings.Split(lastCell.ReplaceAllString(fresh, "|"), "\n")
+	lines := func(page string) []string {
+		return strings.Split(timesLine.ReplaceAllString(lastCell.ReplaceAllString(page, "|"), aboutTimes), "\n")
+	}
+	a, b := lines(stored), lines(fresh)
 	for i := range max(len(a), len(b)) {
 		var old, now string
 		if i < len(a) {

@@ -69,6 +69,7 @@ type Service struct {
 	On      string              `yaml:"on"`
 	At      string              `yaml:"at"` // address:port
 	Does    string              `yaml:"does"`
+	Flags   []string            `yaml:"flags"`   // of listen: those of dialscope listen
 	Backlog int                 `yaml:"backlog"` // of full
 	Names   map[string][]string `yaml:"names"`   // of dns: name to addresses
 	Rcode   string              `yaml:"rcode"`   // of dns: of every answer
@@ -109,6 +110,7 @@ type Match struct {
 	Out      string `yaml:"out"`
 	First    uint32 `yaml:"first"`
 	Every    uint32 `yaml:"every"`
+	Longer   uint32 `yaml:"longer"`
 }
 
 // SYNProxyFault puts a SYN proxy for a port into a router.
@@ -126,11 +128,15 @@ type RouteFault struct {
 	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole, throw, delete; empty: via or dev
 }
 
-// RuleFault adds a routing rule that refuses TCP packets to a port.
+// RuleFault adds a routing rule that refuses what all its selectors fit.
 type RuleFault struct {
-	On   string `yaml:"on"`
-	Port uint16 `yaml:"port"`
-	Kind string `yaml:"kind"` // unreachable, prohibit, blackhole
+	On    string `yaml:"on"`
+	Port  uint16 `yaml:"port"`  // TCP's destination
+	Sport string `yaml:"sport"` // TCP's source: "1024-65535"
+	UID   string `yaml:"uid"`   // of the socket's owner: "0-1000"
+	Mark  uint32 `yaml:"mark"`
+	Not   bool   `yaml:"not"`  // what they do not fit
+	Kind  string `yaml:"kind"` // unreachable, prohibit, blackhole
 }
 
 // LinkFault switches an interface off, or takes its carrier away by switching

@@ -26,6 +26,8 @@ func (st *Stand) serve(ctx context.Context, v *Service) error {
 		return nil
 	case "full":
 		return st.full(ctx, h, v)
+	case "listen":
+		return st.listen(h, v)
 	case "bound":
 		return st.bound(h, v)
 	}

@@ -14,7 +14,7 @@ type Kind string
 // The kinds.
 const (
 	Listening Kind = "listening" // a socket is open at Local
-	Accepted  Kind = "accepted"  // a connection was taken from the queue; for UDP "peer"
+	Accepted  Kind = "accepted"  // a connection was taken from the queue
 	Held      Kind = "held"      // the peer has sent FIN, and this server does not close
 	Ended     Kind = "ended"     // a connection is over, and its descriptor closed
 	NewPeer   Kind = "peer"      // UDP: the first datagram of this peer

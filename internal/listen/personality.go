@@ -59,7 +59,6 @@ var conflicts = []struct {
 	{"silent", []string{"welcome", "speak-first"}, "a greeting is said"},
 	{"udp", []string{"never-accept", "backlog", "refuse-after", "count", "reset", "close", "never-close", "crash-after", "speak-first"},
 		"a datagram socket has no connections"},
-	{"json", []string{"quiet"}, "one writes events, the other none"},
 }
 
 // Conflict is the first pair of contradicting options among those that set says

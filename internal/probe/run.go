@@ -22,6 +22,10 @@ type Config struct {
 	Patience, Limit time.Duration
 	OnLink          bool // no router is passed: TTLs tell nothing
 	Quiet           bool // touch no other port of the destination
+	// Captured says that the answers' packets are captured, which takes the
+	// privilege to make segments by hand as well: experiments that need it are
+	// made.
+	Captured bool
 	// Always asks every hop, whatever the verdict, Tries times each; by Protocol
 	// (empty: TCP). Reference, where it is not 0, is the port to compare with,
 	// which then is always done.
@@ -29,7 +33,11 @@ type Config struct {
 	Tries     int
 	Protocol  string
 	Reference uint16
-	Watch     int // a descriptor whose readiness ends the run; -1: none
+	// Flows, where it is not 0, asks the hops by so many flows, each from a source
+	// port of its own that it keeps for all TTLs, Tries times over, Interval apart.
+	Flows    int
+	Interval time.Duration
+	Watch    int // a descriptor whose readiness ends the run; -1: none
 
 	// Judge says what the evidence means with these probes added.
 	Judge func(probes evidence.Log) cause.Verdict
@@ -45,7 +53,11 @@ const (
 	otherPorts   cause.ExperimentID = "reference-port"
 	hops         cause.ExperimentID = "hop-limited-connect"
 	references   cause.ExperimentID = "hop-limited-reference"
-	repeat       cause.ExperimentID = "repeat" // takes seconds: --count does it
+	distances    cause.ExperimentID = "answer-distance"
+	plainSYN     cause.ExperimentID = "plain-syn"
+	bareACK      cause.ExperimentID = "bare-ack"
+	ownPackets   cause.ExperimentID = "own-packets" // they are captured already, or cannot be
+	repeat       cause.ExperimentID = "repeat"      // takes seconds: --count does it
 )
 
 const (
@@ -60,6 +72,8 @@ type run struct {
 	done      []cause.ExperimentID
 	target    *sweep // toward the attempt's own port
 	reference []*sweep
+	single    *evidence.Probe // the SYN from another source port
+	insisted  bool            // it was sent once more
 }
 
 // Run makes the experiments that Judge's verdicts ask for (cause.Choose), as
@@ -72,7 +86,7 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 		return nil, err
 	}
 	defer v.close()
-	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat}}
+	r := &run{Config: c, volley: v, done: []cause.ExperimentID{repeat, ownPackets, largePackets}}
 	if c.OnLink {
 		r.done = append(r.done, hops, references)
 	}
@@ -89,7 +103,16 @@ func Run(ctx context.Context, c *Config) (evidence.Log, error) {
 		if settled && !c.Always {
 			break
 		}
-		r.further()
+		if n == 0 && c.Always && c.Flows > 0 {
+			if r.flows(ctx) {
+				break
+			}
+			r.done = append(r.done, hops)
+			verdict = c.Judge(r.log)
+			settled = verdict.Confidence == cause.Certain || len(verdict.Alternatives) == 0
+		} else {
+			r.further()
+		}
 		var begun []cause.ExperimentID
 		if c.Always {
 			begun = r.whatever(n)
@@ -116,11 +139,11 @@ func (r *run) protocol() string {
 // be compared with it.
 func (r *run) whatever(n int) (begun []cause.ExperimentID) {
 	switch {
-	case n == 0:
+	case n == 0 && r.Flows == 0:
 		r.begin(hops)
 		return []cause.ExperimentID{hops}
-	case n > 0 && r.Reference != 0 && len(r.reference) == 0:
-		s := newSweep(shot{string(references), tcp, netip.AddrPortFrom(r.Remote.Addr(), r.Reference), 0}, 1, 0)
+	case (n > 0 || r.Flows > 0) && r.Reference != 0 && len(r.reference) == 0:
+		s := newSweep(shot{experiment: string(references), protocol: tcp, to: netip.AddrPortFrom(r.Remote.Addr(), r.Reference)}, 1, 0)
 		r.reference = append(r.reference, s)
 		s.extend(r.volley, min(nextSweep, r.left()))
 	case r.protocol() == tcp && r.target.reached() > 0 && !slices.Contains(r.done, references):
@@ -136,7 +159,7 @@ func (r *run) left() int { return r.Packets - r.sent }
 // those begun already.
 func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.ExperimentID {
 	for r.left() > 0 {
-		e, ok := cause.Choose(v, cause.Allowed{Packets: r.left(), Done: r.done, Begun: begun})
+		e, ok := cause.Choose(v, cause.Allowed{Packets: r.left(), Done: r.done, Begun: begun, Privileges: r.privileges()})
 		if !ok {
 			break
 		}
@@ -146,10 +169,18 @@ func (r *run) choose(v cause.Verdict, begun []cause.ExperimentID) []cause.Experi
 	return begun
 }
 
+func (r *run) privileges() []string {
+	if r.Captured {
+		return []string{"CAP_NET_RAW"}
+	}
+	return nil
+}
+
 // further goes on with sweeps: to higher TTLs, and once more to hops that did
 // not answer although they lie where it matters.
 func (r *run) further() {
-	if r.target != nil {
+	r.insist()
+	if r.target != nil && r.Flows == 0 {
 		r.again(r.target, r.target.farthest()+3)
 		r.repeat(r.target)
 		n := nextSweep
@@ -162,6 +193,19 @@ func (r *run) further() {
 		r.again(s, s.farthest()+1)
 		r.extend(s, nextSweep)
 	}
+}
+
+// insist sends the SYN from another source port once more, on the same
+// four-tuple: what drops the first SYN of a flow and lets its repetition pass (a
+// SYN flood's defence, a lossy link) lets this one pass.
+func (r *run) insist() {
+	p := r.single
+	if p == nil || r.insisted || p.Answer != "" || p.Errno != "" || p.Source == 0 || r.left() <= 0 {
+		return
+	}
+	r.insisted = true
+	r.release(p)
+	r.send(shot{experiment: string(otherSource), protocol: tcp, to: p.To, keep: true, from: p.Source})
 }
 
 // repeat asks the hops of the way as often as was asked for.
@@ -223,12 +267,30 @@ func (r *run) begin(id cause.ExperimentID) {
 	host := r.Remote.Addr()
 	one := func(protocol string, port uint16) {
 		if r.left() > 0 {
-			r.send(shot{string(id), protocol, netip.AddrPortFrom(host, port), 0})
+			r.send(shot{experiment: string(id), protocol: protocol, to: netip.AddrPortFrom(host, port)})
+		}
+	}
+	byHand := func(form string, n int) {
+		for ; n > 0 && r.left() > 0; n-- {
+			r.send(shot{experiment: string(id), protocol: tcp, to: r.Remote, form: form})
 		}
 	}
 	switch id {
+	case plainSYN:
+		byHand(evidence.FormPlain, 2)
+	case bareACK:
+		byHand(evidence.FormACK, 2)
+	case distances:
+		one(echo, 0)
+		one(udp, udpPort)
+		if !r.Quiet {
+			one(tcp, closedPort)
+			one(tcp, 443)
+		}
 	case otherSource:
-		one(tcp, r.Remote.Port())
+		if r.left() > 0 {
+			r.single = r.send(shot{experiment: string(id), protocol: tcp, to: r.Remote, keep: true})
+		}
 	case udpDistance:
 		one(udp, udpPort)
 	case echoRequests:
@@ -240,7 +302,7 @@ func (r *run) begin(id cause.ExperimentID) {
 			}
 		}
 	case hops:
-		r.target = newSweep(shot{string(id), r.protocol(), r.Remote, 0}, 1, 0)
+		r.target = newSweep(shot{experiment: string(id), protocol: r.protocol(), to: r.Remote}, 1, 0)
 		n := firstSweep
 		if r.Watch < 0 { // nobody waits, and the destination does answer
 			n = calmSweep
@@ -301,7 +363,7 @@ func (r *run) answered() (kinds []shot) {
 	have := map[bool]bool{}
 	for _, p := range evidence.All[*evidence.Probe](r.log) {
 		isTCP := p.Protocol == tcp
-		if p.TTL == 0 && p.Reached() && p.To != r.Remote && !have[isTCP] {
+		if p.TTL == 0 && p.Form == "" && p.Reached() && p.To != r.Remote && !have[isTCP] {
 			have[isTCP] = true
 			kinds = append(kinds, shot{protocol: p.Protocol, to: p.To})
 		}

@@ -16,7 +16,7 @@ var (
 // asked is a sweep after its probes were sent: '.' no answer, 'r' a router,
 // 'd' the destination, 'u' a router that cannot deliver.
 func asked(from int, answers string) *sweep {
-	s := newSweep(shot{"test", tcp, netip.AddrPortFrom(there, 80), 0}, from, 0)
+	s := newSweep(shot{experiment: "test", protocol: tcp, to: netip.AddrPortFrom(there, 80), ttl: 0}, from, 0)
 	for _, a := range answers {
 		p := &evidence.Probe{Protocol: tcp, To: s.to, TTL: s.next, Sent: 1}
 		switch a {

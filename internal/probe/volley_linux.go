@@ -26,8 +26,17 @@ type volley struct {
 
 // flight is a probe that may still be answered.
 type flight struct {
-	fact *evidence.Probe
-	at   time.Time
+	fact   *evidence.Probe
+	at     time.Time
+	holder int    // of the source port of a segment made by hand; -1: none
+	port   uint16 // that port; 0: of no such segment
+}
+
+func (f *flight) close(fd int) {
+	sys.Close(fd)
+	if f.holder >= 0 {
+		sys.Close(f.holder)
+	}
 }
 
 // open prepares a volley. Watch is a descriptor whose readiness interrupts
@@ -53,7 +62,7 @@ func (v *volley) close() {
 	now := time.Now()
 	for fd, f := range v.flying {
 		f.fact.Waited = now.Sub(f.at)
-		sys.Close(int(fd))
+		f.close(int(fd))
 	}
 	v.file.Close()
 }
@@ -64,11 +73,17 @@ func (v *volley) idle() bool { return len(v.flying) == 0 }
 // send sends one packet. A probe that this host refuses to send is filed with
 // its errno.
 func (v *volley) send(s shot) *evidence.Probe {
-	p := &evidence.Probe{Experiment: s.experiment, Protocol: s.protocol, To: s.to, TTL: s.ttl}
-	fd, errno := v.socket(s)
+	p := &evidence.Probe{Experiment: s.experiment, Protocol: s.protocol, Form: s.form, Size: s.size, To: s.to, TTL: s.ttl}
+	fd, holder, port, errno := -1, -1, uint16(0), syscall.Errno(0)
+	var made []byte
+	if s.form == "" {
+		fd, errno = v.socket(s)
+	} else {
+		fd, holder, port, made, errno = v.rawSocket(s)
+	}
 	at := time.Now()
 	if errno == 0 {
-		errno = v.fire(fd, s)
+		errno = v.fire(fd, s, made)
 	}
 	switch errno {
 	case 0, syscall.EINPROGRESS:
@@ -78,16 +93,20 @@ func (v *volley) send(s shot) *evidence.Probe {
 	default:
 		p.Errno = evidence.Errno(sys.ErrnoName(errno))
 	}
+	if s.keep && fd >= 0 {
+		p.Source = sourcePort(fd)
+	}
 	v.round.file(at, p)
 	if fd < 0 {
 		return p
 	}
+	f := &flight{fact: p, at: at, holder: holder, port: port}
 	if p.Sent == 0 {
-		sys.Close(fd)
+		f.close(fd)
 		return p
 	}
-	v.flying[int32(fd)] = &flight{fact: p, at: at}
-	if errno == syscall.ECONNREFUSED || errno == syscall.EHOSTUNREACH || sys.EpollAdd(v.epfd, fd, s.protocol != tcp) != 0 {
+	v.flying[int32(fd)] = f
+	if errno == syscall.ECONNREFUSED || errno == syscall.EHOSTUNREACH || sys.EpollAdd(v.epfd, fd, s.protocol != tcp || s.form != "") != 0 {
 		v.collect(int32(fd), errno)
 	}
 	v.poll()
@@ -139,9 +158,9 @@ func (v *volley) prepare(fd int, s shot, v6 bool) syscall.Errno {
 			return errno
 		}
 	}
-	level, ttl, tos, recverr := sys.SolIP, sys.IPTTL, sys.IPTOS, sys.IPRecvErr
+	level, ttl, tos, recverr, discover := sys.SolIP, sys.IPTTL, sys.IPTOS, sys.IPRecvErr, sys.IPMTUDiscover
 	if v6 {
-		level, ttl, tos, recverr = sys.SolIPv6, sys.IPv6UnicastHops, sys.IPv6TClass, sys.IPv6RecvErr
+		level, ttl, tos, recverr, discover = sys.SolIPv6, sys.IPv6UnicastHops, sys.IPv6TClass, sys.IPv6RecvErr, sys.IPv6MTUDiscover
 	}
 	for _, o := range []struct {
 		want              bool
@@ -150,8 +169,9 @@ func (v *volley) prepare(fd int, s shot, v6 bool) syscall.Errno {
 		{v.way.Mark != 0, sys.SolSocket, sys.SoMark, int(v.way.Mark)},
 		{v.way.TOS != 0, level, tos, int(v.way.TOS)},
 		{s.ttl != 0, level, ttl, s.ttl},
-		{s.protocol != tcp || v6, level, recverr, 1}, // TCP over IPv4 in SYN_SENT needs none (tcp_v4_err)
-		{s.protocol == tcp, sys.SolTCP, sys.TCPSynCnt, 1},
+		{s.protocol != tcp || s.form != "" || v6, level, recverr, 1}, // TCP over IPv4 in SYN_SENT needs none (tcp_v4_err)
+		{s.protocol == tcp && s.form == "", sys.SolTCP, sys.TCPSynCnt, 1},
+		{s.size != 0, level, discover, sys.PMTUDiscProbe},
 	} {
 		if o.want {
 			if errno := sys.SetsockoptInt(fd, o.level, o.num, o.value); errno != 0 {
@@ -159,16 +179,47 @@ func (v *volley) prepare(fd int, s shot, v6 bool) syscall.Errno {
 			}
 		}
 	}
-	if s.protocol == tcp {
+	if s.protocol == tcp && s.form == "" {
 		sys.AbortOnClose(fd)
 	}
-	if !v.way.Local.IsValid() || v.way.Local.IsUnspecified() {
+	local := v.way.Local
+	switch {
+	case !local.IsValid() && s.from == 0, local.IsUnspecified() && s.from == 0:
+		return 0
+	case !local.IsValid() && v6:
+		local = netip.IPv6Unspecified()
+	case !local.IsValid():
+		local = netip.IPv4Unspecified()
+	}
+	if s.from == 0 {
+		sys.SetsockoptInt(fd, sys.SolIP, sys.IPBindAddressNoPort, 1)
+	} else if errno := sys.SetsockoptInt(fd, sys.SolSocket, sys.SoReuseAddr, 1); errno != 0 {
+		return errno
+	}
+	var sa sys.Sockaddr
+	set(&sa, netip.AddrPortFrom(local, s.from))
+	return sys.Bind(fd, &sa)
+}
+
+func sourcePort(fd int) uint16 {
+	var sa sys.Sockaddr
+	if sys.Getsockname(fd, &sa) != 0 {
 		return 0
 	}
-	sys.SetsockoptInt(fd, sys.SolIP, sys.IPBindAddressNoPort, 1)
-	var sa sys.Sockaddr
-	set(&sa, netip.AddrPortFrom(v.way.Local, 0))
-	return sys.Bind(fd, &sa)
+	a, _ := sa.AddrPort()
+	return a.Port()
+}
+
+// release gives up a probe that is still in flight, so that its port is free.
+func (v *volley) release(p *evidence.Probe) {
+	for fd, f := range v.flying {
+		if f.fact == p {
+			p.Waited = time.Since(f.at)
+			delete(v.flying, fd)
+			sys.EpollDelete(v.epfd, int(fd))
+			sys.Close(int(fd))
+		}
+	}
 }
 
 func set(sa *sys.Sockaddr, a netip.AddrPort) {
@@ -188,16 +239,25 @@ func echoRequest(v6 bool) []byte {
 	return []byte{8, 0, 0, 0, 0, 0, 0, 1} // RFC 792
 }
 
-func (v *volley) fire(fd int, s shot) syscall.Errno {
+func (v *volley) fire(fd int, s shot, payload []byte) syscall.Errno {
 	var sa sys.Sockaddr
 	set(&sa, s.to)
+	if s.form != "" {
+		set(&sa, netip.AddrPortFrom(s.to.Addr(), 0)) // a raw socket over IPv6 takes a port for its protocol (raw(7))
+	}
 	errno := sys.Connect(fd, &sa)
-	if s.protocol == tcp || errno != 0 {
+	if s.protocol == tcp && s.form == "" || errno != 0 {
 		return errno
 	}
-	var payload []byte
-	if s.protocol == echo {
+	switch {
+	case s.protocol == echo:
 		payload = echoRequest(s.to.Addr().Is6())
+	case s.size != 0:
+		headers := 28 // IPv4 and UDP
+		if s.to.Addr().Is6() {
+			headers = 48
+		}
+		payload = make([]byte, max(0, s.size-headers))
 	}
 	_, errno = sys.Send(fd, payload)
 	return errno
@@ -241,7 +301,7 @@ func (v *volley) collect(fd int32, failed syscall.Errno) {
 		return
 	}
 	now := time.Now()
-	if !v.read(int(fd), f.fact, failed) && failed == 0 {
+	if !v.read(int(fd), f, failed) && failed == 0 {
 		return
 	}
 	f.fact.RTT = now.Sub(f.at)
@@ -250,28 +310,35 @@ func (v *volley) collect(fd int32, failed syscall.Errno) {
 	}
 	delete(v.flying, fd)
 	sys.EpollDelete(v.epfd, int(fd))
-	sys.Close(int(fd))
+	f.close(int(fd))
 	if v.heard != nil {
 		v.heard(evidence.Entry{At: f.at.Sub(v.began), Source: evidence.FromProbe, Fact: f.fact})
 	}
 }
 
 // read looks at the socket; it is true when the probe is over.
-func (v *volley) read(fd int, p *evidence.Probe, failed syscall.Errno) bool {
+func (v *volley) read(fd int, f *flight, failed syscall.Errno) bool {
+	p := f.fact
 	for range 8 {
 		q, errno := sys.ReadErrqueue(fd)
 		if errno != 0 {
 			break
 		}
 		i := sock.ICMPFact(&q, p.Protocol == tcp)
-		if i.Local || i.Errno == "EMSGSIZE" {
+		if i.Local || i.Errno == "EMSGSIZE" && p.Size == 0 {
 			continue
+		}
+		if f.port != 0 && (i.Quoted == nil || i.Quoted.SrcPort != f.port) {
+			continue // a raw socket gets the errors about every segment to its host (raw_v4_input, raw_icmp_error)
 		}
 		p.Answer, p.From, p.ICMP = evidence.AnswerICMP, i.Offender, i
 		return true
 	}
 	if p.Protocol != tcp {
 		return v.readDatagram(fd, p)
+	}
+	if p.Form != "" {
+		return v.readSegment(fd, p)
 	}
 	pending, errno := sys.SOError(fd)
 	if pending == 0 && errno == 0 {
@@ -291,6 +358,24 @@ func (v *volley) read(fd int, p *evidence.Probe, failed syscall.Errno) bool {
 		}
 		p.Answer, p.From = evidence.AnswerSYNACK, p.To.Addr().WithZone("")
 		v.sent += 2 // the acknowledgment, and the reset on close
+	}
+	return true
+}
+
+// readSegment reads the answer to a segment made by hand; its filter lets
+// nothing else through.
+func (v *volley) readSegment(fd int, p *evidence.Probe) bool {
+	var b [256]byte
+	n, errno := sys.Peek(fd, b[:])
+	if errno != 0 && errno != syscall.EAGAIN {
+		n, errno = sys.Peek(fd, b[:]) // the first told of an error about another segment, and cleared it
+	}
+	if errno != 0 {
+		return false
+	}
+	p.From = p.To.Addr().WithZone("")
+	if p.Answer = answerOf(b[:n], p.To.Addr().Is6()); p.Answer == evidence.AnswerSYNACK {
+		v.sent++ // the kernel's own RST
 	}
 	return true
 }

@@ -88,16 +88,16 @@ func TestEveryAnswer(t *testing.T) {
 			answer string
 			from   netip.Addr
 		}{
-			{shot{"x", tcp, at(80), 0}, evidence.AnswerSYNACK, ends.server},
-			{shot{"x", tcp, at(81), 0}, evidence.AnswerRST, ends.server},
-			{shot{"x", tcp, at(80), 3}, evidence.AnswerSYNACK, ends.server},
-			{shot{"x", tcp, at(80), 1}, evidence.AnswerICMP, ends.hops[0]},
-			{shot{"x", tcp, at(80), 2}, evidence.AnswerICMP, ends.hops[1]},
-			{shot{"x", udp, at(53), 0}, evidence.AnswerDatagram, ends.server},
-			{shot{"x", udp, at(54), 0}, evidence.AnswerICMP, ends.server},
-			{shot{"x", udp, at(54), 2}, evidence.AnswerICMP, ends.hops[1]},
-			{shot{"x", echo, at(0), 0}, evidence.AnswerEcho, ends.server},
-			{shot{"x", echo, at(0), 1}, evidence.AnswerICMP, ends.hops[0]},
+			{shot{experiment: "x", protocol: tcp, to: at(80), ttl: 0}, evidence.AnswerSYNACK, ends.server},
+			{shot{experiment: "x", protocol: tcp, to: at(81), ttl: 0}, evidence.AnswerRST, ends.server},
+			{shot{experiment: "x", protocol: tcp, to: at(80), ttl: 3}, evidence.AnswerSYNACK, ends.server},
+			{shot{experiment: "x", protocol: tcp, to: at(80), ttl: 1}, evidence.AnswerICMP, ends.hops[0]},
+			{shot{experiment: "x", protocol: tcp, to: at(80), ttl: 2}, evidence.AnswerICMP, ends.hops[1]},
+			{shot{experiment: "x", protocol: udp, to: at(53), ttl: 0}, evidence.AnswerDatagram, ends.server},
+			{shot{experiment: "x", protocol: udp, to: at(54), ttl: 0}, evidence.AnswerICMP, ends.server},
+			{shot{experiment: "x", protocol: udp, to: at(54), ttl: 2}, evidence.AnswerICMP, ends.hops[1]},
+			{shot{experiment: "x", protocol: echo, to: at(0), ttl: 0}, evidence.AnswerEcho, ends.server},
+			{shot{experiment: "x", protocol: echo, to: at(0), ttl: 1}, evidence.AnswerICMP, ends.hops[0]},
 		} {
 			p := fire(t, c.Client, Way{Local: ends.client}, 2*time.Second, tt.shot)[0]
 			if p.Answer != tt.answer || p.From != tt.from || p.Sent != 1 || p.RTT <= 0 || p.Waited != 0 || p.Errno != "" {
@@ -118,7 +118,7 @@ func TestNoAnswer(t *testing.T) {
 	if _, err := c.Routers[0].Firewall(netns.Rule{Hook: netns.Forward, Match: netns.Match{Protocol: netns.TCP}, Verdict: netns.Drop()}); err != nil {
 		t.Fatal(err)
 	}
-	p := fire(t, c.Client, Way{}, 30*time.Millisecond, shot{"x", tcp, netip.AddrPortFrom(c.Server4, 80), 0})[0]
+	p := fire(t, c.Client, Way{}, 30*time.Millisecond, shot{experiment: "x", protocol: tcp, to: netip.AddrPortFrom(c.Server4, 80), ttl: 0})[0]
 	if p.Answer != "" || p.Waited < 30*time.Millisecond || p.RTT != 0 || p.Sent != 1 {
 		t.Errorf("%+v", p)
 	}
@@ -130,10 +130,10 @@ func TestNoAnswer(t *testing.T) {
 		shot  shot
 		errno evidence.Errno
 	}{
-		{Way{}, shot{"x", tcp, netip.MustParseAddrPort("198.18.0.1:80"), 0}, "ENETUNREACH"},
-		{Way{}, shot{"x", echo, netip.AddrPortFrom(c.Server4, 0), 0}, "EACCES"},
-		{Way{Interface: "nosuch"}, shot{"x", tcp, netip.AddrPortFrom(c.Server4, 80), 0}, "ENODEV"},
-		{Way{Local: netip.MustParseAddr("198.18.0.9")}, shot{"x", udp, netip.AddrPortFrom(c.Server4, 80), 0}, "EADDRNOTAVAIL"},
+		{Way{}, shot{experiment: "x", protocol: tcp, to: netip.MustParseAddrPort("198.18.0.1:80"), ttl: 0}, "ENETUNREACH"},
+		{Way{}, shot{experiment: "x", protocol: echo, to: netip.AddrPortFrom(c.Server4, 0), ttl: 0}, "EACCES"},
+		{Way{Interface: "nosuch"}, shot{experiment: "x", protocol: tcp, to: netip.AddrPortFrom(c.Server4, 80), ttl: 0}, "ENODEV"},
+		{Way{Local: netip.MustParseAddr("198.18.0.9")}, shot{experiment: "x", protocol: udp, to: netip.AddrPortFrom(c.Server4, 80), ttl: 0}, "EADDRNOTAVAIL"},
 	} {
 		p := fire(t, c.Client, tt.way, time.Second, tt.shot)[0]
 		if p.Errno != tt.errno || p.Sent != 0 || p.Answer != "" {

@@ -22,6 +22,7 @@ type Way struct {
 	Interface string     // SO_BINDTODEVICE
 	Mark      uint32     // SO_MARK
 	TOS       uint8      // IP_TOS, IPV6_TCLASS
+	Source    netip.Addr // the attempt's own source, for segments made by hand
 }
 
 // shot is one packet to send.
@@ -29,7 +30,11 @@ type shot struct {
 	experiment string
 	protocol   string // tcp, udp, icmp
 	to         netip.AddrPort
-	ttl        int // 0: the host's default
+	ttl        int    // 0: the host's default
+	size       int    // of the packet in octets, never fragmented; 0: as small as can be
+	form       string // of TCP: made by hand (evidence.FormPlain and its like); empty: by the kernel
+	keep       bool   // note the source port
+	from       uint16 // the source port; 0: any
 }
 
 // The protocols of a probe, as evidence.Probe has them.

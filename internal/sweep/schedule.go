@@ -22,11 +22,16 @@ const (
 	Answered Ending = iota // by the peer, by a router, or at once by the kernel's routing or policy
 	Silent                 // nothing came in the time allowed
 	Fault                  // this host had no port, descriptor or memory left
+	Lost                   // silence, but this host may have thrown the SYN away
 )
 
 // maxFaults is how often a target may meet a limit of this host before that is
-// its result.
-const maxFaults = 8
+// its result: five seconds of it, in which the attempts that hold what there is
+// end. lostCounts is what a lost one counts: it took its whole time.
+const (
+	maxFaults  = 100
+	lostCounts = maxFaults / 8
+)
 
 // faultDelay is how long a target that met a limit of this host waits.
 const faultDelay = 50 * time.Millisecond
@@ -263,9 +268,12 @@ func (s *Schedule) Done(now time.Duration, a Attempt, e Ending, syns int) (final
 	s.host.end(a.Addr.Addr())
 	s.net.end(a.Addr.Addr())
 	switch e {
-	case Fault:
+	case Fault, Lost:
 		s.stats.Faults++
 		s.window.fault(now, s.stats.InFlight)
+		if e == Lost {
+			a.Faults += lostCounts - 1
+		}
 		if a.Faults++; a.Faults < maxFaults {
 			s.faults.push(delayed{a, now + faultDelay})
 			return false

@@ -103,6 +103,11 @@ func (c *Conn) resetsBy(end int8) (n uint32) {
 	return n
 }
 
+// plausible is how far a sender may be beyond a RST in its name for it to be the
+// same connection that goes on. Further off it is more likely another one of the
+// same ports, whose SYN the capture lacks.
+const plausible = 1 << 24
+
 // contradict notes that an end goes on after a RST in its name: with new data,
 // or by acknowledging what the other end sent after it.
 func (c *Conn) contradict(s *Segment, side int) {
@@ -115,8 +120,8 @@ func (c *Conn) contradict(s *Segment, side int) {
 		if r.By != int8(side) || !r.Effective || r.Contradicted {
 			continue
 		}
-		newData := s.Len > 0 && !before(s.Seq, r.Seq)
-		newACK := s.Flags&ACK != 0 && me.hasAck && before(me.ack, s.Ack) && peer.hasSeq && s.Ack == peer.next && peer.nextAt > r.Time
+		newData := s.Len > 0 && s.Seq-r.Seq < plausible
+		newACK := s.Flags&ACK != 0 && me.hasAck && s.Ack-me.ack-1 < plausible && peer.hasSeq && s.Ack == peer.next && peer.nextAt > r.Time
 		if newData || newACK {
 			r.Contradicted, r.After = true, s.Time-r.Time
 		}

@@ -87,6 +87,11 @@ var origins = []struct {
 0.023  < P. 101:201 ack 1 ttl 53
 0.024  < P. 201:301 ack 1 ttl 51
 0.025  < R. 301 ack 1 ttl 49`, OriginUnknown, ""},
+	{"decoy: the ports are used again, and the SYN is not in the capture", opened + `
+1     > P. 101:201 ack 1001
+1.011 < R. 1001 ack 201
+30    > P. 700000000:700000100 ack 900000000
+30.01 < P. 900000000:900000100 ack 700000100`, OriginNoSign, ""},
 	{"nothing of the server but the RST", `
 0     > P. 1:101 ack 1
 0.001 < R 1`, OriginUnknown, ""},

@@ -227,11 +227,11 @@ func TestRise(t *testing.T) {
 func TestHops(t *testing.T) {
 	hops := Hops(cases()["probed"])
 	want := []Hop{
-		{TTL: 1, From: []netip.Addr{ip("192.0.2.1"), ip("192.0.2.2")}, Sent: 3, Answered: 2, Best: 900 * us, Mean: 1900 * us, Worst: 2900 * us},
-		{TTL: 2, From: []netip.Addr{}, Sent: 1},
-		{TTL: 3, From: []netip.Addr{ip("198.51.100.1")}, Sent: 1, Answered: 1, Best: 4 * ms, Mean: 4 * ms, Worst: 4 * ms},
-		{TTL: 4, From: []netip.Addr{ip("198.51.100.5")}, Sent: 1, Others: 1},
-		{TTL: 5, From: []netip.Addr{ip("203.0.113.5")}, Sent: 1, Others: 1, Reached: true},
+		{TTL: 1, From: []netip.Addr{ip("192.0.2.1"), ip("192.0.2.2")}, Sent: 3, Answered: 2, Loss: 1.0 / 3, Best: 900 * us, Median: 900 * us, Last: 2900 * us, Mean: 1900 * us, Worst: 2900 * us},
+		{TTL: 2, From: []netip.Addr{}, Sent: 1, Loss: 1},
+		{TTL: 3, From: []netip.Addr{ip("198.51.100.1")}, Sent: 1, Answered: 1, Best: 4 * ms, Median: 4 * ms, Last: 4 * ms, Mean: 4 * ms, Worst: 4 * ms},
+		{TTL: 4, From: []netip.Addr{ip("198.51.100.5")}, Sent: 1, Loss: 1, Others: 1},
+		{TTL: 5, From: []netip.Addr{ip("203.0.113.5")}, Sent: 1, Loss: 1, Others: 1, Reached: true, Said: []string{"UDP port 33434"}},
 	}
 	if diff := cmp.Diff(want, hops, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

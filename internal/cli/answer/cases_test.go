@@ -82,6 +82,9 @@ func cases() map[string]Answer {
 		if from != "" {
 			p.From = ip(from)
 		}
+		if ttl > 0 && protocol == "tcp" {
+			p.Experiment = finding
+		}
 		if answer == evidence.AnswerICMP {
 			p.ICMP = &evidence.ICMP{Version: 4, Type: 11}
 			if from == "203.0.113.5" {

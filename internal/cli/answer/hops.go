@@ -22,42 +22,16 @@ type hop struct {
 	reached bool         // the destination answered there
 }
 
-// Hop is one hop in a trace's JSON. Times are in nanoseconds.
-type Hop struct {
-	TTL      int           `json:"ttl"`
-	From     []netip.Addr  `json:"addresses"` // several where flows take several ways; none: nobody answered
-	Sent     int           `json:"sent"`
-	Answered int           `json:"answered"`
-	Best     time.Duration `json:"rtt_min_ns,omitempty"`
-	Mean     time.Duration `json:"rtt_mean_ns,omitempty"`
-	Worst    time.Duration `json:"rtt_max_ns,omitempty"`
-	Reached  bool          `json:"reached,omitempty"` // an answer in the destination's name
-	Said     []string      `json:"said,omitempty"`    // how the destination answered
-	Others   int           `json:"others_answered,omitempty"`
-}
-
-// Hops lists the way that the packets for the target's own port took. Others
-// counts the answers to packets of another kind.
-func Hops(a Answer) []Hop {
-	hops, _ := hopsOf(a.Dial, decisive(a))
-	list := []Hop{}
-	for _, h := range hops {
-		k := h.own
-		one := Hop{h.ttl, append([]netip.Addr{}, h.from...), k.sent, k.answered, k.best, 0, k.worst, h.reached, k.words, h.other.answered}
-		if k.answered > 0 {
-			one.Mean = k.total / time.Duration(k.answered)
-		}
-		list = append(list, one)
-	}
-	return list
-}
-
 // Trace is the answer of a trace: the way first.
 func Trace(style terminal.Style, a Answer, verbose bool) string {
 	p := &page{style: style}
 	p.head(a)
 	p.gap()
-	p.hops(a)
+	p.hopTable(a.Dial, decisive(a))
+	if _, whole := hopsOf(a.Dial, decisive(a)); len(whole) > 0 {
+		p.gap()
+		p.paragraph(2, 2, plain(wholeWords(whole)))
+	}
 	if i := decisive(a); i >= 0 && len(evidence.All[*evidence.Probe](a.Dial.Attempts[i].Log)) == 0 {
 		p.labelled("way", plain(noWayWords(a.Dial.Attempts[i].Log)))
 	}
@@ -164,7 +138,14 @@ func probeWord(p *evidence.Probe) string {
 	case p.Answer == evidence.AnswerICMP:
 		return fmt.Sprintf("ICMP type %d code %d", p.ICMP.Type, p.ICMP.Code)
 	}
-	return fmt.Sprintf("%s from port %d", strings.ToUpper(p.Answer), p.To.Port())
+	said := fmt.Sprintf("%s from port %d", strings.ToUpper(p.Answer), p.To.Port())
+	switch p.Form {
+	case evidence.FormPlain:
+		said += " to a SYN without options"
+	case evidence.FormACK:
+		said += " to a bare ACK"
+	}
+	return said
 }
 
 // trim leaves out what lies behind the destination, and silence at the end.
@@ -290,6 +271,12 @@ func askWord(p *evidence.Probe) string {
 		return "echo request"
 	case "udp":
 		return fmt.Sprintf("UDP port %d", p.To.Port())
+	}
+	switch p.Form {
+	case evidence.FormPlain:
+		return fmt.Sprintf("TCP port %d, SYN without options", p.To.Port())
+	case evidence.FormACK:
+		return fmt.Sprintf("TCP port %d, bare ACK", p.To.Port())
 	}
 	return fmt.Sprintf("TCP port %d", p.To.Port())
 }

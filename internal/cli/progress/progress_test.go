@@ -37,11 +37,11 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func TestNothingIsShownForASecond(t *testing.T) {
+func TestNothingIsShownAtFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out syncBuffer
 		stop := NewLine(&out, terminal.Style{Width: 80}).Start(func(time.Duration) string { return "waiting" })
-		time.Sleep(999 * time.Millisecond)
+		time.Sleep(399 * time.Millisecond)
 		stop()
 		if out.String() != "" {
 			t.Errorf("%q", out.String())
@@ -53,10 +53,10 @@ func TestTheLineIsErasedAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out syncBuffer
 		stop := NewLine(&out, terminal.Style{Width: 80}).Start(func(since time.Duration) string { return since.String() })
-		time.Sleep(1250 * time.Millisecond)
+		time.Sleep(650 * time.Millisecond)
 		stop()
 		stop() // a second time does no harm
-		if want := "\r\x1b[K1s\r\x1b[K1.1s\r\x1b[K1.2s\r\x1b[K"; out.String() != want {
+		if want := "\r\x1b[K400ms\r\x1b[K500ms\r\x1b[K600ms\r\x1b[K"; out.String() != want {
 			t.Errorf("%q, want %q", out.String(), want)
 		}
 	})
@@ -96,7 +96,7 @@ func TestWords(t *testing.T) {
 	say(2*time.Second, "192.0.2.7:80: SYN sent 1.90 s ago, sent again (as predicted) once; giving up at 5.00 s")
 	w.observe(0, evidence.Entry{Fact: &evidence.TCPInfo{TotalRetrans: 2}})
 	w.observe(0, evidence.Entry{Fact: &evidence.Neighbour{Addr: netip.MustParseAddr("192.0.2.1"), State: "INCOMPLETE"}})
-	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; neighbour 192.0.2.1 INCOMPLETE; giving up at 5.00 s")
+	say(3*time.Second, "192.0.2.7:80: so far the destination is on this link and does not answer ARP or ND (likely); SYN sent 2.90 s ago; giving up at 5.00 s")
 	w.observe(0, evidence.Entry{Fact: &evidence.Neighbour{State: "NOARP"}})
 	w.observe(0, evidence.Entry{Fact: &evidence.Probe{TTL: 9}})
 	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; looked into by probes; giving up at 5.00 s")
@@ -104,8 +104,8 @@ func TestWords(t *testing.T) {
 	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; looked into by probes, hop 3 answers; giving up at 5.00 s")
 	w.begin(1, netip.MustParseAddrPort("[2001:db8::7]:80"), 3*time.Second)
 	w.at(0).probed = 0
-	w.at(0).neighbour = &evidence.Neighbour{Addr: netip.MustParseAddr("192.0.2.1"), State: "INCOMPLETE"}
-	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; neighbour 192.0.2.1 INCOMPLETE; and 1 more; giving up at 5.00 s")
+	w.at(0).neighbour = &evidence.Neighbour{Addr: netip.MustParseAddr("192.0.2.1"), State: "DELAY"}
+	say(3*time.Second, "192.0.2.7:80: SYN sent 2.90 s ago, sent again 2 times; neighbour 192.0.2.1 DELAY; and 1 more; giving up at 5.00 s")
 	w.done(0)
 	w.done(1)
 	w.done(7) // never began

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope"
+	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/cli/answer"
 )
@@ -36,6 +37,10 @@ type attempt struct {
 	probed    int // probes answered, or given up
 	hop       int // the farthest router that answered
 	done      bool
+
+	log    evidence.Log // what was observed so far
+	judged int          // how much of it soFar has seen
+	soFar  string       // the verdict on that; empty: none that is worth a word
 }
 
 // NewWatch is for a dial that is about to begin. Timeout is when it is given
@@ -78,6 +83,7 @@ func (w *Watch) observe(i int, e evidence.Entry) {
 	if a == nil {
 		return
 	}
+	a.log = append(a.log, e)
 	switch f := e.Fact.(type) {
 	case *evidence.Connect: // connect(2) has returned, and the SYN is on its way
 		a.connected, a.udp = e.At, w.udp
@@ -139,6 +145,9 @@ func (a *attempt) words(now time.Duration) string {
 	if a.udp {
 		return fmt.Sprintf("%s: waiting for a datagram for %s", a.remote, answer.Duration(now-sent))
 	}
+	if verdict := a.verdict(now - a.began); verdict != "" {
+		return fmt.Sprintf("%s: so far %s; SYN sent %s ago", a.remote, verdict, answer.Duration(now-sent))
+	}
 	text := fmt.Sprintf("%s: SYN sent %s ago", a.remote, answer.Duration(now-sent))
 	switch again, about := a.again(now - sent); {
 	case again == 1:
@@ -156,6 +165,23 @@ func (a *attempt) words(now time.Duration) string {
 		text += fmt.Sprintf("; neighbour %s %s", n.Addr, n.State)
 	}
 	return text
+}
+
+// verdict is what the evidence means so far, as if the attempt were given up
+// now; empty while it says nothing but that no answer came.
+func (a *attempt) verdict(since time.Duration) string {
+	if a.judged == len(a.log) {
+		return a.soFar
+	}
+	a.judged, a.soFar = len(a.log), ""
+	log := append(a.log[:len(a.log):len(a.log)], evidence.Entry{At: since, Source: evidence.FromTimer, Fact: &evidence.Expired{Limit: since, Scope: "explained"}})
+	v := cause.ExplainAttempt(&evidence.Dial{Network: "tcp", Took: since, Attempts: []evidence.Attempt{{Remote: a.remote, Took: since, Log: log}}}, 0)
+	if v.Confidence == cause.Possible {
+		return ""
+	}
+	entry, _ := cause.Lookup(v.Cause)
+	a.soFar = fmt.Sprintf("%s (%s)", entry.Title, v.Confidence)
+	return a.soFar
 }
 
 // again is how often the SYN was sent again: what the kernel last counted, or

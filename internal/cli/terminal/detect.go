@@ -53,6 +53,19 @@ func Detect(out io.Writer, mode Mode, env func(string) string) Style {
 	}
 }
 
+// Rows is the height of a terminal; 0 where it is not known.
+func Rows(stream any) int {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0
+	}
+	_, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return rows
+}
+
 func width(out io.Writer, env func(string) string) int {
 	columns := defaultWidth
 	if n, err := strconv.Atoi(env("COLUMNS")); err == nil && n > 0 {

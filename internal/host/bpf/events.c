@@ -27,6 +27,7 @@ SEC("tp_btf/inet_sock_set_state") int set_state(u64 *ctx)
 		from_current(&e);
 		o.pid = e.pid;
 		o.uid = e.uid;
+		o.followed = want_tasks && map_lookup(&tasks, &e.pid) != 0;
 		__builtin_memcpy(o.comm, e.comm, 16);
 		map_update(&owners, &e.cookie, &o, 0);
 		if (e.newstate == TCP_LISTEN) {

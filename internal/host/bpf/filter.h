@@ -52,6 +52,7 @@ struct {
 // socket happen while some other task runs.
 struct owner {
 	u32 pid, uid;
+	u32 followed; // also after the process has ended: its sockets close then
 	u8 comm[16];
 };
 struct {
@@ -104,6 +105,8 @@ INLINE void from_owner(struct event *e, struct owner *o)
 {
 	e->pid = o->pid;
 	e->uid = o->uid;
+	if (o->followed)
+		e->flags |= FOLLOWED;
 	__builtin_memcpy(e->comm, o->comm, 16);
 }
 
@@ -151,7 +154,7 @@ SHARED int wanted(struct event *e)
 	int anonymous = !(e->flags & HAS_SOCKET);
 	if (want_cgroup && e->cgroup != want_cgroup && !(anonymous && known))
 		return 0;
-	if (want_tasks && !(e->pid && map_lookup(&tasks, &e->pid)) && !(anonymous && known))
+	if (want_tasks && !(e->flags & FOLLOWED) && !(e->pid && map_lookup(&tasks, &e->pid)) && !(anonymous && known))
 		return 0;
 	return 1;
 }

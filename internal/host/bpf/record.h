@@ -21,6 +21,7 @@ enum flag {
 	HAS_PACKET = 2, // src and dst are a packet's
 	ARRIVED = 4,    // the packet came in through an interface
 	QUOTED = 8,     // src and dst stand in the packet that an ICMP error quotes
+	FOLLOWED = 16,  // its owner was followed when it opened the socket
 };
 
 struct event {

@@ -37,6 +37,8 @@ type Session struct {
 	record  ringbuf.Record
 	sources []Source
 	symbols symbols
+
+	programs map[string]*ebpf.Program
 }
 
 // Open loads the programs and attaches them. It fails if none can be attached,
@@ -116,12 +118,7 @@ func (s *Session) open(o Options, types *btf.Spec, spec *ebpf.CollectionSpec) er
 			return refusal(err)
 		}
 	}
-	defer func() {
-		for _, p := range coll.Programs {
-			p.Close()
-		}
-	}()
-	s.maps = coll.Maps
+	s.programs, s.maps = coll.Programs, coll.Maps
 	if s.ring, err = ringbuf.NewReader(s.maps["ring"]); err != nil {
 		return err
 	}
@@ -273,6 +270,21 @@ func (s *Session) Lost() (uint64, error) {
 	return sum, nil
 }
 
+// Missed counts the events for which a program was not run, since one was under
+// way on the same processor: a program that is interrupted is not entered again
+// (bpf_prog_get_recursion_context). They are neither written nor in Lost.
+func (s *Session) Missed() (uint64, error) {
+	sum := uint64(0)
+	for _, p := range s.programs {
+		stats, err := p.Stats()
+		if err != nil {
+			return 0, err
+		}
+		sum += stats.RecursionMisses
+	}
+	return sum, nil
+}
+
 // Sources says which tracepoints are heard, and why not the others.
 func (s *Session) Sources() []Source { return slices.Clone(s.sources) }
 
@@ -285,6 +297,9 @@ func (s *Session) Close() error {
 	s.links = nil
 	if s.ring != nil {
 		errs = append(errs, s.ring.Close())
+	}
+	for _, p := range s.programs {
+		errs = append(errs, p.Close())
 	}
 	for _, m := range s.maps {
 		errs = append(errs, m.Close())

@@ -43,6 +43,9 @@ func (*Session) FollowTask(int) error { return errNotHere }
 // Lost counts the events that found the ring full.
 func (*Session) Lost() (uint64, error) { return 0, errNotHere }
 
+// Missed counts the events for which a program was not run.
+func (*Session) Missed() (uint64, error) { return 0, errNotHere }
+
 // Sources says what is heard.
 func (*Session) Sources() []Source { return nil }
 

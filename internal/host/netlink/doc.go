@@ -22,4 +22,6 @@ type Query struct {
 	TOS       uint8      // IP_TOS, IPV6_TCLASS; its ECN bits do not choose routes
 	Protocol  uint8      // IPPROTO_*; zero is TCP. Policy rules may select by it (ip-rule(8) ipproto)
 	Port      uint16     // destination; policy rules may select by it (ip-rule(8) dport)
+	LocalPort uint16     // the bound source port; 0: the kernel will choose one, and rules by it (ip-rule(8) sport) cannot be decided
+	AnyMark   bool       // the socket may carry another mark: rules by it cannot be decided
 }

@@ -40,6 +40,7 @@ func RouteTo(q Query) (*evidence.Route, error) {
 	if err := l.fill(c, route); err != nil {
 		return nil, fmt.Errorf("route to %v: %w", q.To, err)
 	}
+	l.doubts(c, route)
 	return route, nil
 }
 
@@ -54,12 +55,14 @@ type lookup struct {
 	uid      uint32
 	protocol uint8
 	port     uint16
+	sport    uint16
+	anyMark  bool
 }
 
 func newLookup(q Query) (*lookup, syscall.Errno, error) {
 	l := &lookup{
 		family: syscall.AF_INET, to: q.To.Unmap(), from: q.From.Unmap(), mark: q.Mark,
-		tos: q.TOS &^ 3, uid: uint32(os.Geteuid()), protocol: q.Protocol, port: q.Port,
+		tos: q.TOS &^ 3, uid: uint32(os.Geteuid()), protocol: q.Protocol, port: q.Port, sport: q.LocalPort, anyMark: q.AnyMark,
 	}
 	if !l.to.IsValid() {
 		return nil, 0, fmt.Errorf("no destination address: %w", os.ErrInvalid)
@@ -212,6 +215,9 @@ func (l *lookup) request(flags uint32) []byte {
 	b = appendAttr(b, rtaIPProto, []byte{l.protocol})
 	if l.port != 0 {
 		b = appendAttr(b, rtaDport, binary.BigEndian.AppendUint16(nil, l.port))
+	}
+	if l.sport != 0 {
+		b = appendAttr(b, rtaSport, binary.BigEndian.AppendUint16(nil, l.sport))
 	}
 	return b
 }

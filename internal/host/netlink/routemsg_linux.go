@@ -12,6 +12,7 @@ const (
 	rtaVia     = 0x12 // RTA_VIA
 	rtaUID     = 0x19 // RTA_UID
 	rtaIPProto = 0x1b // RTA_IP_PROTO
+	rtaSport   = 0x1c // RTA_SPORT
 	rtaDport   = 0x1d // RTA_DPORT
 
 	rtmLookupTable = 0x1000 // RTM_F_LOOKUP_TABLE

@@ -2,9 +2,11 @@ package netlink
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"syscall"
 
+	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/sys"
 )
 
@@ -31,7 +33,8 @@ const (
 	fraIPProto   = 22 // FRA_IP_PROTO
 	fraSport     = 23 // FRA_SPORT_RANGE
 	fraDport     = 24 // FRA_DPORT_RANGE
-	fraDportMask = 29 // FRA_DPORT_MASK, since Linux 6.15
+	fraSportMask = 28 // FRA_SPORT_MASK, since Linux 6.15
+	fraDportMask = 29 // FRA_DPORT_MASK
 	fraKnownLast = 24 // later ones are selectors that this code does not know
 
 	ruleInvert = 2 // FIB_RULE_INVERT
@@ -67,7 +70,9 @@ type rule struct {
 	hasUID     bool
 	dport      [2]uint16
 	hasDport   bool
-	undecided  bool // has a selector that cannot be judged from here
+	sport      [2]uint16
+	hasSport   bool
+	undecided  string // a selector that cannot be judged from here
 }
 
 // parseRule reads the payload of an RTM_NEWRULE message.
@@ -111,18 +116,29 @@ func parseRule(b []byte) (r rule, ok bool) {
 				r.dport = [2]uint16{binary.NativeEndian.Uint16(v), binary.NativeEndian.Uint16(v[2:])}
 				r.hasDport = true
 			}
-		case fraDportMask:
+		case fraSportMask, fraDportMask:
 			// All ones stand beside every single port, 0 beside a range
 			// (fib_rule_port_match).
 			mask := uint16(0)
 			if len(v) >= 2 {
 				mask = binary.NativeEndian.Uint16(v)
 			}
-			r.undecided = r.undecided || mask != 0 && mask != 0xffff
-		case fraTunID, fraL3MDev, fraSport:
-			r.undecided = true
+			if mask != 0 && mask != 0xffff {
+				r.undecided = "port mask"
+			}
+		case fraSport:
+			if len(v) >= 4 {
+				r.sport = [2]uint16{binary.NativeEndian.Uint16(v), binary.NativeEndian.Uint16(v[2:])}
+				r.hasSport = true
+			}
+		case fraTunID:
+			r.undecided = "tun_id"
+		case fraL3MDev:
+			r.undecided = "l3mdev"
 		default:
-			r.undecided = r.undecided || typ > fraKnownLast
+			if typ > fraKnownLast {
+				r.undecided = fmt.Sprintf("attribute %d", typ)
+			}
 		}
 	}
 	return r, true
@@ -152,6 +168,44 @@ const (
 	unknown
 )
 
+// open names a selector of a rule that cannot be decided for this packet; empty:
+// there is none.
+func (l *lookup) open(r *rule) string {
+	switch {
+	case r.undecided != "":
+		return r.undecided
+	case r.hasSport && l.sport == 0:
+		return "sport"
+	case l.anyMark && r.mask != 0:
+		return "fwmark"
+	}
+	return ""
+}
+
+// doubts lists the rules before the one that gave the route which may lead the
+// packet elsewhere.
+func (l *lookup) doubts(c *sys.Netlink, route *evidence.Route) {
+	rules, err := dumpRules(c, l.family)
+	if err != nil {
+		return
+	}
+	for i := range rules {
+		r := &rules[i]
+		switch l.matches(r) {
+		case unknown:
+			doubt := evidence.RouteRule{Priority: int(r.priority), By: l.open(r)}
+			if t, refuses := ruleType[r.action]; refuses {
+				doubt.Refuses = evidence.Errno(sys.ErrnoName(t.errno))
+			}
+			route.Undecided = append(route.Undecided, doubt)
+		case yes:
+			if r.action == actionTable && route.Errno == "" && int(r.table) == route.Table {
+				return
+			}
+		}
+	}
+}
+
 // matches judges a rule as fib_rule_match does for a packet made on this host,
 // whose input interface is the loopback.
 func (l *lookup) matches(r *rule) truth {
@@ -159,13 +213,14 @@ func (l *lookup) matches(r *rule) truth {
 		(!r.src.IsValid() || r.src.Bits() == 0 || l.from.IsValid() && r.src.Contains(l.from)) &&
 		(r.iif == "" || r.iif == "lo") &&
 		(r.oif == "" || r.oif == l.oifName) &&
-		(l.mark^r.mark)&r.mask == 0 &&
+		(l.anyMark && r.mask != 0 || (l.mark^r.mark)&r.mask == 0) &&
 		(r.tos == 0 || r.tos == l.tos) &&
 		(r.protocol == 0 || r.protocol == l.protocol) &&
 		(!r.hasUID || r.uid[0] <= l.uid && l.uid <= r.uid[1]) &&
-		(!r.hasDport || l.port != 0 && r.dport[0] <= l.port && l.port <= r.dport[1])
+		(!r.hasDport || l.port != 0 && r.dport[0] <= l.port && l.port <= r.dport[1]) &&
+		(!r.hasSport || l.sport == 0 || r.sport[0] <= l.sport && l.sport <= r.sport[1])
 	switch {
-	case match && r.undecided:
+	case match && l.open(r) != "":
 		return unknown
 	case match != r.invert:
 		return yes

@@ -92,12 +92,26 @@ func (h *Host) Fd() int { return h.fd }
 // f is called by the caller's own goroutine, so that a test's f may fail it.
 func (h *Host) Do(f func() error) error { return sys.InNetNS(h.fd, f) }
 
-// Enter moves the calling goroutine's thread into the host for good: both end
-// together. For what is not to be undone, such as a thread that closed the
-// descriptors it would come back by.
-func (h *Host) Enter() error {
-	runtime.LockOSThread()
-	return h.wrap(sys.EnterNetNS(h.fd))
+// Thread runs f in a thread of its own inside the host; the two end together.
+// For what cannot be undone in a thread, such as closing the descriptors that
+// it would come back by.
+func (h *Host) Thread(f func() error) error {
+	ended := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good
+		if sys.OnMainThread() {
+			// That one does not end. Nobody else gets it while it is held.
+			ended <- h.Thread(f)
+			runtime.UnlockOSThread()
+			return
+		}
+		err := h.wrap(sys.EnterNetNS(h.fd))
+		if err == nil {
+			err = f()
+		}
+		ended <- err
+	}()
+	return <-ended
 }
 
 // Sysctl sets one of the host's network sysctls, such as

@@ -240,3 +240,36 @@ func TestSocketOutlivesNet(t *testing.T) {
 		t.Error("a closed Net took a host")
 	}
 }
+
+// A thread of its own is inside, and no other thread is left there.
+func TestThread(t *testing.T) {
+	n, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	h, err := n.Host("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const self = "/proc/thread-self/ns/net"
+	var inside, outside string
+	if err := h.Do(func() (err error) { inside, err = os.Readlink(self); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if outside, err = os.Readlink(self); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		got := ""
+		if err := h.Thread(func() (err error) { got, err = os.Readlink(self); return err }); err != nil || got != inside {
+			t.Errorf("in %s, want %s, %v", got, inside, err)
+		}
+	}
+	if err := h.Thread(func() error { return os.ErrInvalid }); !errors.Is(err, os.ErrInvalid) {
+		t.Error(err)
+	}
+	if main, err := os.Readlink("/proc/self/ns/net"); err != nil || main != outside {
+		t.Errorf("the main thread is in %s, %v", main, err)
+	}
+}

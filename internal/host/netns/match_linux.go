@@ -67,6 +67,11 @@ func (m Match) exprs() (es []expr.Any, err error) {
 		const offset = 13 // RFC 9293 §3.1
 		es = append(es, masked(expr.PayloadBaseTransportHeader, offset, []byte{byte(anyFlags)}, []byte{byte(m.Flags)})...)
 	}
+	if m.Longer != 0 {
+		es = append(es, &expr.Meta{Key: expr.MetaKeyLEN, Register: reg},
+			&expr.Byteorder{SourceRegister: reg, DestRegister: reg, Op: expr.ByteorderHton, Len: 4, Size: 4},
+			&expr.Cmp{Op: expr.CmpOpGt, Register: reg, Data: binary.BigEndian.AppendUint32(nil, m.Longer)})
+	}
 	return append(es, m.sample()...), nil
 }
 

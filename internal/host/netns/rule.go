@@ -34,6 +34,7 @@ type Match struct {
 	Sport    uint16
 	Dport    uint16
 	In, Out  string // interfaces
+	Longer   uint32 // the packet has more octets than this, its IP header included
 
 	// Of the packets that fit all of the above:
 	First   uint32 // only the first so many

@@ -66,6 +66,14 @@ type waiter interface {
 
 func run(ctx context.Context, c Config, s Source) error {
 	runtime.LockOSThread()
+	if c.Beyond && sys.OnMainThread() {
+		// Its table of descriptors is the one that /proc/self shows.
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, c, s) }()
+		err := <-ended
+		runtime.UnlockOSThread()
+		return err
+	}
 	a := &attempts{Config: c, source: s, slots: make([]slot, c.InFlight), waiting: noDeadlines}
 	a.bare = make([]int32, 0, c.InFlight)
 	for i := range a.slots {
@@ -73,27 +81,41 @@ func run(ctx context.Context, c Config, s Source) error {
 		a.bare = append(a.bare, int32(c.InFlight-1-i))
 	}
 	a.ended = make([]Outcome, 0, 2*batch+events)
-	var w waiter
-	var err error
-	switch {
-	case c.Kind == Ring:
-		w, err = newRing(a)
-	default:
-		w, err = newEpoll(a)
-		if c.Beyond && errors.Is(err, syscall.EPERM) { // a seccomp filter against unshare(2)
-			if ring, ringErr := newRing(a); ringErr == nil {
-				w, err = ring, nil
-			}
+	unlock := true
+	if c.Beyond && !c.Direct {
+		switch err := ownTable(); {
+		case err == nil:
+			unlock = false // the thread ends, and its table with it
+		case errors.Is(err, syscall.EPERM) && c.Kind != Epoll: // a seccomp filter
+			a.Direct = true
+		default:
+			return err
 		}
 	}
+	if unlock {
+		defer runtime.UnlockOSThread()
+	}
+	w, err := newWaiter(a)
 	if err != nil {
 		return err
 	}
-	if e, is := w.(*epoll); !is || !e.Beyond {
-		defer runtime.UnlockOSThread() // else the thread ends, and its table of descriptors
-	}
 	defer w.close()
 	return a.loop(ctx, w)
+}
+
+func newWaiter(a *attempts) (waiter, error) {
+	if a.Kind == Ring || a.Direct {
+		w, err := newRing(a)
+		if err != nil {
+			return nil, err // not as a waiter that is a nil *ring
+		}
+		return w, nil
+	}
+	w, err := newEpoll(a)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 func (a *attempts) loop(ctx context.Context, w waiter) error {

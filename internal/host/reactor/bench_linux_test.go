@@ -27,15 +27,15 @@ func BenchmarkAttempt(b *testing.B) {
 		to   string
 		c    Config
 	}{
-		{"refused", "192.0.2.2:9", Config{InFlight: 1000}},
-		{"refused, a new socket each", "192.0.2.2:9", Config{InFlight: 1000, NewEach: true}},
+		{"refused", "192.0.2.2:9", Config{InFlight: 1000, Kind: Epoll}},
+		{"refused, a new socket each", "192.0.2.2:9", Config{InFlight: 1000, Kind: Epoll, NewEach: true}},
 		{"refused, io_uring", "192.0.2.2:9", Config{InFlight: 1000, Kind: Ring}},
 		{"refused, io_uring, a new socket each", "192.0.2.2:9", Config{InFlight: 1000, Kind: Ring, NewEach: true}},
-		{"refused, io_uring, direct", "192.0.2.2:9", Config{InFlight: 1000, Kind: Ring, Beyond: true}},
+		{"refused, io_uring, direct", "192.0.2.2:9", Config{InFlight: 1000, Kind: Ring, Beyond: true, Direct: true}},
 		{"open, io_uring", "192.0.2.2:80", Config{InFlight: 1000, Kind: Ring}},
-		{"refused, IPv6", "[2001:db8::2]:9", Config{InFlight: 1000}},
-		{"open", "192.0.2.2:80", Config{InFlight: 1000}},
-		{"open, a new socket each", "192.0.2.2:80", Config{InFlight: 1000, NewEach: true}},
+		{"refused, IPv6", "[2001:db8::2]:9", Config{InFlight: 1000, Kind: Epoll}},
+		{"open", "192.0.2.2:80", Config{InFlight: 1000, Kind: Epoll}},
+		{"open, a new socket each", "192.0.2.2:80", Config{InFlight: 1000, Kind: Epoll, NewEach: true}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			bench.c.Timeout = 5 * time.Second

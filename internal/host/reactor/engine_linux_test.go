@@ -194,7 +194,7 @@ func TestPortsRunOut(t *testing.T) {
 // The local address of an open socket is asked for where the caller needs it.
 func TestConfirm(t *testing.T) {
 	client, server := pair(t)
-	l, err := server.ListenBacklog(at("192.0.2.2:80"), 16)
+	l, err := server.ListenBacklog(at("192.0.2.2:80"), 256)
 	if err != nil {
 		t.Fatal(err)
 	}

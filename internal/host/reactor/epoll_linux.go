@@ -20,11 +20,6 @@ type epoll struct {
 }
 
 func newEpoll(a *attempts) (*epoll, error) {
-	if a.Beyond {
-		if err := ownTable(); err != nil {
-			return nil, err
-		}
-	}
 	ep, errno := sys.EpollCreate()
 	if errno != 0 {
 		return nil, os.NewSyscallError("epoll_create1", errno)

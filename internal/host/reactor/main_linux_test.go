@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -16,12 +15,15 @@ func TestMain(m *testing.M) { testmain.Main(m) }
 
 // engines are all the ways to make attempts: what they find must be the same.
 func engines() map[string]Config {
-	all := map[string]Config{}
-	for name, kind := range map[string]Kind{"epoll": Epoll, "io_uring": Ring} {
-		all[name] = Config{Kind: kind}
-		all[name+", a new socket each"] = Config{Kind: kind, NewEach: true}
-		all[name+", beyond the limit"] = Config{Kind: kind, Beyond: true}
-		all[name+", beyond the limit, a new socket each"] = Config{Kind: kind, Beyond: true, NewEach: true}
+	all := map[string]Config{"what is there": {}}
+	for name, c := range map[string]Config{
+		"epoll": {Kind: Epoll}, "epoll, beyond the limit": {Kind: Epoll, Beyond: true},
+		"io_uring": {Kind: Ring}, "io_uring, beyond the limit": {Kind: Ring, Beyond: true},
+		"io_uring, direct": {Kind: Ring, Beyond: true, Direct: true},
+	} {
+		all[name] = c
+		c.NewEach = true
+		all[name+", a new socket each"] = c
 	}
 	return all
 }
@@ -70,9 +72,7 @@ func sweepIn(t testing.TB, h *netns.Host, c Config, l *list) []Outcome {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ran := make(chan error)
-	go func() { ran <- errors.Join(h.Enter(), Run(ctx, c, l)) }()
-	if err := <-ran; err != nil {
+	if err := h.Thread(func() error { return Run(ctx, c, l) }); err != nil {
 		t.Fatal(err)
 	}
 	if ctx.Err() != nil {

@@ -71,10 +71,10 @@ type Source interface {
 // Kind is how an engine waits.
 type Kind uint8
 
-// The kinds. Epoll with a look of its own before is the faster one on this
-// kernel, whatever is swept (ADR 017).
+// The kinds.
 const (
-	Epoll Kind = iota // epoll(7); io_uring where sockets beyond RLIMIT_NOFILE cannot be had otherwise
+	Auto  Kind = iota // epoll (ADR 017 has the figures)
+	Epoll             // epoll(7)
 	Ring              // io_uring(7); ErrUnsupported where there is none
 )
 
@@ -86,9 +86,12 @@ type Config struct {
 	Kind     Kind
 	// Beyond keeps the engine's sockets out of the process's descriptor table, so
 	// that several engines may have more than RLIMIT_NOFILE lets one table have:
-	// in a table of the engine's thread (unshare(2), CLONE_FILES), or of its
-	// ring. The calling goroutine must end after Run: its thread may end with it.
+	// in a table of the engine's thread (unshare(2), CLONE_FILES). The calling
+	// goroutine must end after Run: its thread may end with it.
 	Beyond bool
+	// Direct keeps them in the table of a ring instead. An engine does so by itself
+	// where a filter forbids unshare(2).
+	Direct bool
 
 	Clock   func() time.Duration        // the time that all engines of a sweep share
 	Scope   func(a netip.Addr) uint32   // the interface index of a zone; nil: none

@@ -40,20 +40,28 @@ const submissions, completions = 4 * batch, 16384
 
 func newRing(a *attempts) (*ring, error) {
 	r, errno := sys.NewRing(submissions, completions)
-	switch errno {
-	case 0:
-	case syscall.ENOSYS, syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.EOPNOTSUPP:
-		return nil, fmt.Errorf("io_uring: %w: %w", errors.ErrUnsupported, errno)
-	default:
-		return nil, os.NewSyscallError("io_uring_setup", errno)
+	if errno != 0 {
+		return nil, ringError(errno)
 	}
-	if a.Beyond {
+	if a.Direct {
 		if errno := r.Files(len(a.slots)); errno != 0 {
 			r.Close()
 			return nil, os.NewSyscallError("io_uring_register", errno)
 		}
 	}
-	return &ring{attempts: a, ring: r, direct: a.Beyond, to: make([]sys.Sockaddr, len(a.slots))}, nil
+	return &ring{attempts: a, ring: r, direct: a.Direct, to: make([]sys.Sockaddr, len(a.slots))}, nil
+}
+
+// ringError tells a kernel that has no ring for this process from one that has
+// no room.
+func ringError(errno syscall.Errno) error {
+	switch errno {
+	case 0:
+		return nil
+	case syscall.ENOSYS, syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.EOPNOTSUPP:
+		return fmt.Errorf("io_uring: %w: %w", errors.ErrUnsupported, errno)
+	}
+	return os.NewSyscallError("io_uring_setup", errno)
 }
 
 func (r *ring) close() {

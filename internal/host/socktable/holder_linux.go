@@ -9,10 +9,10 @@ import (
 	"github.com/dialscope/dialscope/internal/sockets"
 )
 
-// findHolders looks for the processes that hold the table's sockets (proc(5),
+// FindHolders looks for the processes that hold the table's sockets (proc(5),
 // /proc/PID/fd). It sees those of this user, with CAP_SYS_PTRACE all of this
 // PID namespace.
-func findHolders(t *sockets.Table) {
+func FindHolders(t *sockets.Table) {
 	rows := make(map[uint32]int32, len(t.Sockets))
 	for i := range t.Sockets {
 		if inode := t.Sockets[i].Inode; inode != 0 {

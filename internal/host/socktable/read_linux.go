@@ -38,7 +38,7 @@ func Read(now time.Time, q Query) (*sockets.Table, error) {
 	}
 	t.Host = readHost()
 	if q.Processes {
-		findHolders(t)
+		FindHolders(t)
 	}
 	return t, nil
 }

@@ -13,8 +13,9 @@ const (
 	IPv6MTU         = unix.IPV6_MTU
 	IPMTUDiscover   = unix.IP_MTU_DISCOVER
 	IPv6MTUDiscover = unix.IPV6_MTU_DISCOVER
-	PMTUDiscWant    = unix.IP_PMTUDISC_WANT // fragment where the path asks for it: the default
-	PMTUDiscDo      = unix.IP_PMTUDISC_DO   // never
+	PMTUDiscWant    = unix.IP_PMTUDISC_WANT  // fragment where the path asks for it: the default
+	PMTUDiscDo      = unix.IP_PMTUDISC_DO    // never
+	PMTUDiscProbe   = unix.IP_PMTUDISC_PROBE // never, and whatever is known of the path
 )
 
 // SockoptInt is getsockopt(2) of an int.

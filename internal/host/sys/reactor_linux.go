@@ -68,6 +68,10 @@ func OwnDescriptors() syscall.Errno {
 	return errno
 }
 
+// OnMainThread says that the caller runs in the thread that the process began
+// with: the one that /proc/self shows, and that the runtime never ends.
+func OnMainThread() bool { return unix.Gettid() == unix.Getpid() }
+
 // Listen is listen(2).
 func Listen(fd, backlog int) syscall.Errno {
 	_, _, errno := unix.RawSyscall(unix.SYS_LISTEN, uintptr(fd), uintptr(backlog), 0)

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dialscope/dialscope/internal/host/netns"
+)
+
+// watched is what one run cost the load, and what the watcher saw of it.
+type watched struct {
+	load struct {
+		Elapsed, CPU time.Duration
+		Made         int
+	}
+	watcherCPU     time.Duration
+	begun, ended   uint64
+	events, missed uint64
+}
+
+// watchBench runs a load of connections alone and beside dialscope watch, in
+// turns, in a network namespace of its own.
+func watchBench(args []string) error {
+	flags := flag.NewFlagSet("watch", flag.ContinueOnError)
+	rounds := flags.Int("rounds", 5, "rounds")
+	connects := flags.Int("connects", 100_000, "connections in each run")
+	rate := flags.Int("rate", 20_000, "connections a second; 0: as fast as it goes")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	n, err := netns.New()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	h, err := n.Host("busy")
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "bench-watch-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	contestants := []struct {
+		name string
+		argv []string
+	}{
+		{"alone", nil},
+		{"dialscope watch, lines", []string{"bin/dialscope", "watch", "--here", "-o", filepath.Join(dir, "lines")}},
+		{"dialscope watch, JSON", []string{"bin/dialscope", "watch", "--here", "--json", "-o", filepath.Join(dir, "json")}},
+		{"dialscope watch --source table", []string{"bin/dialscope", "watch", "--source", "table", "--json", "-o", filepath.Join(dir, "table")}},
+	}
+	if path, err := exec.LookPath("bpftrace"); err == nil {
+		contestants = append(contestants, struct {
+			name string
+			argv []string
+		}{"bpftrace, a line a change", []string{path, "-o", filepath.Join(dir, "bpftrace"), "-e",
+			`tracepoint:sock:inet_sock_set_state { printf("%d %d %d %d\n", pid, args->sport, args->oldstate, args->newstate); }`}})
+	} else {
+		fmt.Println("bpftrace is not installed, and left out")
+	}
+	all := make([][]watched, len(contestants))
+	for round := range *rounds {
+		for i := range contestants {
+			at := (i + round) % len(contestants)
+			w, err := beside(h, contestants[at].argv, *connects, *rate)
+			if err != nil {
+				return fmt.Errorf("%s: %w", contestants[at].name, err)
+			}
+			all[at] = append(all[at], w)
+		}
+	}
+	fmt.Printf("%d connections a run, %d a second wanted, each opened and closed by a RST; medians of %d rounds\n\n", *connects, *rate, *rounds)
+	fmt.Printf("%-32s %12s %12s %10s %14s %12s %10s\n", "", "load's CPU", "elapsed", "ratio", "watcher's CPU", "seen begun", "lost")
+	base := medianOf(all[0], func(w watched) float64 { return float64(w.load.CPU) })
+	for i, c := range contestants {
+		per := func(f func(watched) float64) float64 { return medianOf(all[i], f) }
+		made := per(func(w watched) float64 { return float64(w.load.Made) })
+		cpu := per(func(w watched) float64 { return float64(w.load.CPU) })
+		fmt.Printf("%-32s %9.2f µs %10.2f s %10.2f %11.2f µs %12.4f %10.0f\n", c.name, cpu/made/1e3,
+			per(func(w watched) float64 { return w.load.Elapsed.Seconds() }), cpu/base,
+			per(func(w watched) float64 { return float64(w.watcherCPU) })/made/1e3,
+			per(func(w watched) float64 { return float64(w.begun) })/made,
+			per(func(w watched) float64 { return float64(w.missed) }))
+	}
+	fmt.Println("\nload's CPU and watcher's CPU: user and system, for each connection. ratio: load's CPU to that alone.")
+	fmt.Println("seen begun: attempts that the watcher counted to those made. lost: events that it says it lost.")
+	return nil
+}
+
+func medianOf(all []watched, f func(watched) float64) float64 {
+	values := make([]float64, len(all))
+	for i, w := range all {
+		values[i] = f(w)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// beside runs the load beside a watcher; none where argv is nil.
+func beside(h *netns.Host, argv []string, connects, rate int) (w watched, err error) {
+	var watcher *netns.Cmd
+	if argv != nil {
+		watcher = h.Command(context.Background(), argv[0], argv[1:]...)
+		watcher.Stderr = os.Stderr
+		if err := watcher.Start(); err != nil {
+			return w, err
+		}
+		time.Sleep(1500 * time.Millisecond) // until it listens
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return w, err
+	}
+	out, err := h.Command(context.Background(), self, "connects", strconv.Itoa(connects), strconv.Itoa(rate)).Output()
+	if err == nil {
+		err = json.Unmarshal(out, &w.load)
+	}
+	if watcher == nil {
+		return w, err
+	}
+	time.Sleep(500 * time.Millisecond) // until it has read all
+	watcher.Process.Signal(os.Interrupt)
+	watcher.Wait()
+	usage := watcher.ProcessState
+	w.watcherCPU = usage.UserTime() + usage.SystemTime()
+	if err != nil {
+		return w, err
+	}
+	file := argv[slices.Index(argv, "-o")+1]
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return w, err
+	}
+	w.read(content)
+	return w, os.Remove(file)
+}
+
+// read finds in a watcher's output what it saw.
+func (w *watched) read(content []byte) {
+	last := content[bytes.LastIndexByte(bytes.TrimRight(content, "\n"), '\n')+1:]
+	var sum struct {
+		Event  string `json:"event"`
+		Begun  uint64 `json:"begun"`
+		Ended  uint64 `json:"ended"`
+		Events uint64 `json:"events"`
+		Lost   uint64 `json:"events_lost"`
+		All    uint64 `json:"connections"`
+	}
+	switch {
+	case json.Unmarshal(last, &sum) == nil && sum.Event == "summary":
+		w.begun, w.ended, w.events, w.missed = max(sum.Begun, sum.All/2), sum.Ended, sum.Events, sum.Lost
+	case bytes.Contains(content, []byte(" begun here")):
+		at := bytes.LastIndex(content, []byte(" begun here"))
+		from := bytes.LastIndexByte(content[:at], ' ') + 1
+		w.begun, _ = strconv.ParseUint(string(content[from:at]), 10, 64)
+		if _, rest, is := bytes.Cut(content[at:], []byte("\n\n")); is {
+			for line := range strings.Lines(string(rest)) {
+				if strings.Contains(line, "were lost") {
+					w.missed, _ = strconv.ParseUint(strings.Fields(line)[0], 10, 64)
+				}
+			}
+		}
+	default: // bpftrace: "PID PORT 7 2" is the start of an attempt
+		w.begun = uint64(bytes.Count(content, []byte(" 7 2\n")))
+	}
+}
+
+// connectsLoad opens connections to itself, accepts them and closes both ends by
+// a RST, at most rate a second, and prints what that took.
+func connectsLoad(args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("usage: connects N RATE")
+	}
+	total, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	rate, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	to := &syscall.SockaddrInet4{Port: 7001, Addr: [4]byte{127, 0, 0, 1}}
+	listener, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(listener)
+	if err := syscall.Bind(listener, to); err != nil {
+		return err
+	}
+	if err := syscall.Listen(listener, 128); err != nil {
+		return err
+	}
+	linger := &syscall.Linger{Onoff: 1}
+	var before, after syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	began := time.Now()
+	for made := range total {
+		if rate > 0 && made%20 == 0 {
+			if ahead := time.Duration(made)*time.Second/time.Duration(rate) - time.Since(began); ahead > 0 {
+				time.Sleep(ahead)
+			}
+		}
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		if err := syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, linger); err != nil {
+			return err
+		}
+		if err := syscall.Connect(fd, to); err != nil {
+			return err
+		}
+		peer, _, err := syscall.Accept(listener)
+		if err != nil {
+			return err
+		}
+		syscall.Close(fd)
+		syscall.Close(peer)
+	}
+	elapsed := time.Since(began)
+	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+	return json.NewEncoder(os.Stdout).Encode(struct {
+		Elapsed, CPU time.Duration
+		Made         int
+	}{elapsed, cpu, total})
+}
