@@ -71,13 +71,8 @@ var table = map[string]room{
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
 
-<<<<<<< HEAD
 	"internal/talk": {layer: useCase, imports: `std syscall .`, tests: `cause internal/testmain`},
-	"internal/listen": {layer: useCase,
-=======
-	"internal/talk": {layer: useCase, imports: `std syscall .`},
 	"internal/listen": {layer: survey,
->>>>>>> main
 		imports: `std syscall evidence cause internal/host/netlink internal/host/procfs internal/host/sock internal/host/sys`,
 		tests:   `internal/host/netns internal/testmain`},
 
