@@ -19,7 +19,7 @@ const neighbourTimeout = 3300 * time.Millisecond
 // the last router, that router's own report is awaited first.
 func Explained(d *evidence.Dial, i int) bool {
 	v := look(d.Network, &d.Attempts[i])
-	if good, broken, _ := v.answers(); v.unanswered() && v.resent() > 0 && len(good)+len(broken) > 0 {
+	if good, broken, _ := v.answers(); v.unanswered() && v.repeated() && len(good)+len(broken) > 0 {
 		return true // and none of them reached the socket
 	}
 	if !v.silent() || !v.tcp() || v.survey != nil && v.survey.target.answered() {

@@ -59,6 +59,9 @@ func (r *run) flows(ctx context.Context) (stop bool) {
 		answered := func() bool {
 			return slices.ContainsFunc(all, func(f flow) bool { return f.pending != nil && over(f.pending) })
 		}
+		if answered() {
+			continue
+		}
 		if r.idle() {
 			if pause(ctx, next) {
 				return true

@@ -125,3 +125,28 @@ func TestTraceFeedsTheWatch(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A block is drawn again in its place, from its first line, never taller than
+// the terminal, and erased at the end.
+func TestBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out syncBuffer
+		pictures := []string{"", "one\n", "one\ntwo\n", "1\n2\n3\n4\n"}
+		n := 0
+		stop := NewBlock(&out, terminal.Style{Width: 40}, 4).Start(func() string {
+			if n < len(pictures)-1 {
+				n++
+			}
+			return pictures[n]
+		})
+		time.Sleep(time.Second)
+		stop()
+		stop()
+		want := "\rone\x1b[K\n\x1b[J" + "\r\x1b[1Aone\x1b[K\ntwo\x1b[K\n\x1b[J" + "\r\x1b[2A2\x1b[K\n3\x1b[K\n4\x1b[K\n\x1b[J" + "\r\x1b[3A\x1b[J"
+		if out.String() != want {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+	})
+	var none *Block
+	none.Start(func() string { t.Error("asked"); return "" })()
+}

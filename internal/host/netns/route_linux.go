@@ -41,6 +41,16 @@ func (h *Host) AddRoute(dst netip.Prefix, gateway netip.Addr) error {
 	return h.addRoute(r, fmt.Sprintf("route %s via %s", dst, gateway))
 }
 
+// AddMultipath adds a route over several gateways of equal cost. Which one a
+// packet takes is decided by the hash of the sysctl fib_multipath_hash_policy.
+func (h *Host) AddMultipath(dst netip.Prefix, gateways ...netip.Addr) error {
+	r := &netlink.Route{Dst: ipNet(dst.Masked())}
+	for _, g := range gateways {
+		r.MultiPath = append(r.MultiPath, &netlink.NexthopInfo{Gw: g.AsSlice()})
+	}
+	return h.addRoute(r, fmt.Sprintf("route %s via %v", dst, gateways))
+}
+
 // AddLinkRoute adds a route to addresses that are on the link itself.
 func (h *Host) AddLinkRoute(dst netip.Prefix, link string) error {
 	i, err := h.iface(link)
