@@ -44,7 +44,7 @@ type found struct {
 
 // readings asks every rule and drops what a stronger reading explains.
 func (v *view) readings() []found {
-	var all []found
+	var said, all []found // every reading; of each cause the surest
 	asked := rules
 	if v.end != nil {
 		asked = endedRules
@@ -58,7 +58,8 @@ func (v *view) readings() []found {
 		if !reading.says() {
 			continue
 		}
-		// Of two rules for one cause the surer one speaks.
+		said = append(said, found{r, reading})
+		// Of two rules for one cause the surer one speaks, and each mutes.
 		switch before := slices.IndexFunc(all, func(f found) bool { return f.rule.id == r.id }); {
 		case before < 0:
 			all = append(all, found{r, reading})
@@ -67,7 +68,7 @@ func (v *view) readings() []found {
 		}
 	}
 	muted := func(f found) bool {
-		return slices.ContainsFunc(all, func(by found) bool {
+		return slices.ContainsFunc(said, func(by found) bool {
 			return by.confidence != Possible && by.rule.id != f.rule.id && slices.Contains(by.rule.mutes, f.rule.id)
 		})
 	}
@@ -78,18 +79,7 @@ func (v *view) readings() []found {
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b found) int { return a.order() - b.order() })
-	return settle(once(kept))
-}
-
-// once keeps the strongest reading of each cause: several rules may find it.
-func once(all []found) []found {
-	kept := all[:0]
-	for _, f := range all {
-		if !slices.ContainsFunc(kept, func(k found) bool { return k.rule.id == f.rule.id }) {
-			kept = append(kept, f)
-		}
-	}
-	return kept
+	return settle(kept)
 }
 
 // order is the place among readings: confidence first.

@@ -64,8 +64,6 @@ type listening struct {
 	line   *progress.Line // nil: no terminal
 	failed error          // of the output
 	stop   context.CancelFunc
-	opened []netip.AddrPort
-	seen   bool // the addresses are printed
 }
 
 func (a *app) listen(ctx context.Context, o *listenOptions, options listen.Options) error {

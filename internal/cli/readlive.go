@@ -130,7 +130,6 @@ type keeper struct {
 	out    *bufio.Writer
 	ng     *pcapfile.NgWriter
 	number map[int]uint32 // of interfaces, by index
-	first  uint32
 	any    bool
 }
 

@@ -127,7 +127,7 @@ func (a *app) trace(ctx context.Context, t target.Target, only traceOptions) err
 	if only.icmp {
 		dialer.HopProtocol = "icmp"
 	}
-	stop := func() {}
+	var stop func()
 	if block := a.block(); block != nil {
 		picture := newTracing(t.String(), a.options.dialNetwork())
 		dialer.Trace = picture.hooks()

@@ -9,13 +9,6 @@ const (
 	yes
 )
 
-func of(b bool) truth {
-	if b {
-		return yes
-	}
-	return no
-}
-
 func (t truth) not() truth { return yes - t }
 
 // bits are octets of which single bits may be unknown; an unknown bit is 0 in val.

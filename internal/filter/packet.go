@@ -50,7 +50,6 @@ type way struct {
 	transport bits // its TCP or UDP header, without options
 	mark      bits
 	state     bits // conntrack's
-	out       bits // the outgoing interface's index and name are known
 	rerouted  bool
 }
 

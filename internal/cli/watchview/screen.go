@@ -447,9 +447,7 @@ func cells(s terminal.Style, mark, began, state, process, local, remote, took, o
 func Ladder(s terminal.Style, st *watch.Story, now time.Time) []string {
 	var lines []string
 	add := func(text string) {
-		for _, part := range terminal.Wrap(terminal.Printable(s.Text(text)), s.Width) {
-			lines = append(lines, part)
-		}
+		lines = append(lines, terminal.Wrap(terminal.Printable(s.Text(text)), s.Width)...)
 	}
 	arrow := s.Pick("→", ">")
 	if st.In {

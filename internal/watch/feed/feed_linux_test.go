@@ -62,7 +62,6 @@ type stories struct {
 	mu    sync.Mutex
 	told  []*watch.Story
 	news  []watch.News
-	stop  func()
 	fresh chan struct{}
 }
 
