@@ -72,7 +72,8 @@ func (t *attributionTable) markdown() string {
 	fmt.Fprintf(&b, "# Who names what is wrong\n\nWritten by `%s`, as root, on %s. Every tool ran once, alone, in the\n", command, t.Date.Format(time.DateOnly))
 	fmt.Fprintf(&b, "client's namespace of each scenario, whose network was built anew for it (`dialscope\nlab show NAME` explains it), and was stopped after %v.\n\n", t.Limit)
 	b.WriteString(`A tool is given credit for what its words leave no doubt about. *Cause*: ` + "`yes`" + `, it is
-named; ` + "`among`" + `, it stands among the readings that the tool itself offers; ` + "`no`" + `, the words
+named; ` + "`among`" + `, another reading
+stands first, and it is among the others that the tool itself offers; ` + "`no`" + `, the words
 fit several causes; ` + "`wrong`" + `, they name another. *Culprit*: its address is named, or that
 it is this host; the last router that answers counts as named by a tracer, and
 the sender of an ICMP message or a reset as named by whoever prints it. A circle
