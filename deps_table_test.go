@@ -107,7 +107,7 @@ var table = map[string]room{
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},
 	"internal/testmain":    {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
-	"internal/bench":       {layer: tool, imports: `std syscall os/exec . internal/host/netns internal/wire github.com/vishvananda/netlink`},
+	"internal/bench":       {layer: tool, imports: `std syscall os/exec . cause internal/host/netns internal/lab internal/wire github.com/vishvananda/netlink`},
 	"internal/testcapture": {layer: tool, imports: `std internal/wire internal/host/pcapfile`},
 	"scripts/testreport":   {layer: tool, imports: `std`},
 }
