@@ -60,7 +60,11 @@ func (r *run) attempt(ctx context.Context, i int, remote netip.AddrPort, deadlin
 		}
 	}
 	if !cfg.Deadline.IsZero() {
-		cfg.Limit = max(0, cfg.Deadline.Sub(rec.Began))
+		since := rec.Began
+		if cfg.Scope == "dial" {
+			since = r.Start
+		}
+		cfg.Limit = max(0, cfg.Deadline.Sub(since))
 	}
 	switch {
 	case r.ControlContext != nil:

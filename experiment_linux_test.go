@@ -215,7 +215,7 @@ func TestAttribution(t *testing.T) {
 		{"refused by the host", 3, false, 81, on("r1"),
 			expectation{cause.PortClosed, cause.Likely, cause.Destination, 0, cause.PathFirewallReset, 3, 500 * time.Millisecond, cause.Refused}},
 		{"dropped here", 2, false, 80, on("client", drop(netns.Output, port80)),
-			expectation{cause.LocalFirewallDrop, cause.Likely, cause.Local, 0, "", 0, 0, ""}},
+			expectation{cause.LocalFirewallDrop, cause.Certain, cause.Local, 0, "", 0, 0, ""}}, // the rule is read, and it counts
 		{"the first SYN lost", 2, false, 80, on("r1", netns.Rule{Hook: netns.Forward, Match: netns.Match{Protocol: netns.TCP, Dport: 80, First: 1}, Verdict: netns.Drop()}),
 			expectation{cause.PacketLoss, cause.Likely, cause.Path, 0, "", 0, 0, cause.Open}},
 	} {

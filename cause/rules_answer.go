@@ -216,7 +216,17 @@ func (v *view) resentAfterSilence() bool {
 	return v.connected() && v.resent() > 0 && v.waited() >= 900*time.Millisecond
 }
 
+// late says that the answer took as long as a peer takes to send a lost SYN-ACK
+// again (RFC 6298 §2: 1 s), while no SYN was sent again here.
+func (v *view) late() bool {
+	return v.tcp() && v.connected() && v.info != nil && v.resent() == 0 && !v.toSelf() && v.waited() >= 900*time.Millisecond
+}
+
 func packetLoss(v *view) reading {
+	if v.late() {
+		return reading{confidence: Possible, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": "none"},
+			say: "No SYN was sent again, but the answer came " + Duration(v.waited()) + " after it: slowly, or because the first SYN-ACK was lost and the peer sent it again."}
+	}
 	if !v.resentAfterSilence() {
 		return nothing
 	}
@@ -339,6 +349,8 @@ func isOpen(v *view) reading {
 	case !v.tcp():
 		r.confidence = Possible
 		r.say = "This host has a route and a source address for {target}; UDP has no handshake, no datagram was sent, and nothing is known of the other end."
+	case v.late():
+		r.confidence = Likely // a lost SYN-ACK that was sent again is late, too
 	case synProxy(v).confidence == Possible:
 		r.confidence = Likely // a handshake was completed; with whom is looked into
 	case v.connect.FastOpen && v.info != nil && v.info.State == "SYN_SENT":

@@ -239,6 +239,10 @@ func TestRules(t *testing.T) {
 			wanted{Timeout, "", HostFirewallDrop, Possible, Destination, "192.0.2.77", []ID{LocalFirewallDrop}, []ID{HostSilent, PathFirewallDrop}}},
 		{"a SYN sent twice", to(remote).connecting("EINPROGRESS").later(1010 * time.Millisecond).soError("").add(&evidence.TCPInfo{State: "ESTABLISHED", TotalRetrans: 1}),
 			wanted{Open, "", PacketLoss, Likely, Path, "", []ID{ListenQueueFull, OptionBlackhole}, []ID{IsOpen}}},
+		{"an answer as late as one that was sent again", to(remote).connecting("EINPROGRESS").later(1010 * time.Millisecond).soError("").add(&evidence.TCPInfo{State: "ESTABLISHED"}),
+			wanted{Open, "", IsOpen, Likely, Nobody, "", []ID{PacketLoss}, nil}},
+		{"a slow answer that nobody sent twice", to(remote).connecting("EINPROGRESS").later(600 * time.Millisecond).soError("").add(&evidence.TCPInfo{State: "ESTABLISHED"}),
+			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, []ID{PacketLoss}}},
 		{"a second SYN after 10 ms is no loss", to(remote).connecting("EINPROGRESS").later(10 * time.Millisecond).soError("").add(&evidence.TCPInfo{State: "ESTABLISHED", TotalRetrans: 1}),
 			wanted{Open, "", StaleConnection, Likely, Destination, there, nil, []ID{PacketLoss}}},
 

@@ -125,7 +125,7 @@ type Datagram struct {
 
 // Expired says that a deadline of ours ended the attempt; the socket was closed.
 type Expired struct {
-	Limit time.Duration `json:"limit_ns"` // how long was allowed, from the attempt's start
+	Limit time.Duration `json:"limit_ns"` // how long was allowed, from the attempt's start; for "dial", from the dial's
 	Scope string        `json:"scope"`    // whose it was: "attempt", "dial", "share", "context"; "explained": none had passed, but experiments had explained the silence
 }
 

@@ -26,18 +26,17 @@ func TestMain(m *testing.M) {
 // dial makes one dial in a process of its own, so that all its threads are in
 // the host's network, and prints the report.
 func dial(args []string) int {
-	// A host that is slow to load the programs hears of a later SYN; the dial ends
-	// when the kernel has explained it.
-	events, probes, limit := kernel.WhenOverdue(), dialscope.FewProbes, 20*time.Second
+	// A host that is slow to load the programs hears of a later SYN: at 1, 2, 3 or 4 s.
+	events, limit := kernel.WhenOverdue(), 4300*time.Millisecond
 	if args[0] == "first" {
 		var err error
-		probes, limit = dialscope.NoProbes, 1300*time.Millisecond
+		limit = 1300 * time.Millisecond
 		if events, err = kernel.Open(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
-	d := &dialscope.Dialer{Kernel: events, Timeout: limit, Probes: probes, UDPProbe: []byte("?")}
+	d := &dialscope.Dialer{Kernel: events, Timeout: limit, FullTimeout: true, UDPProbe: []byte("?")}
 	conn, report, _ := d.DialReport(context.Background(), args[1], args[2])
 	if conn != nil {
 		conn.Close()

@@ -149,15 +149,15 @@ func count(n int) string {
 }
 
 // aboutTimes begins the line of times, which differ from run to run.
-const aboutTimes = "Time to the verdict:"
+const aboutTimes = "Time to the verdict on a handshake:"
 
-// times is a line about how long the verdicts took; that of silence, which
-// nobody ends but the dialer itself, stands by itself.
+// times is a line about how long the verdicts on handshakes took; that of
+// silence, which nobody ends but the dialer itself, stands by itself.
 func times(results []*Result) string {
 	var all, silent []time.Duration
 	longest := &Result{}
 	for _, r := range results {
-		if r == nil || r.NotPossible != "" || r.Failed != "" {
+		if r == nil || r.NotPossible != "" || r.Failed != "" || !r.Handshake {
 			continue
 		}
 		all = append(all, r.Took)

@@ -13,7 +13,7 @@ func sampleResults(took time.Duration) []*Result {
 	closed := cause.Finding{Cause: cause.PortClosed, Culprit: cause.Culprit{Kind: cause.Destination, Address: netip.MustParseAddr("192.0.2.1")}, Confidence: cause.Likely}
 	drop := cause.Finding{Cause: cause.HostSilent, Culprit: cause.Culprit{Kind: cause.Destination}, Confidence: cause.Possible}
 	result := func(name string, l Level, t Truth, f cause.Finding, j Judgement) *Result {
-		return &Result{Scenario: name, Level: l, Truth: t, Verdict: cause.Verdict{Finding: f, Outcome: t.Outcome}, Judgement: j, Took: took}
+		return &Result{Scenario: name, Level: l, Truth: t, Verdict: cause.Verdict{Finding: f, Outcome: t.Outcome}, Judgement: j, Took: took, Handshake: true}
 	}
 	t := Truth{Cause: cause.PortClosed, Culprit: "destination 192.0.2.1", Outcome: cause.Refused, Errno: "ECONNREFUSED"}
 	silent := Truth{Cause: cause.PathFirewallDrop, Culprit: "path", Outcome: cause.Timeout}
@@ -25,6 +25,7 @@ func sampleResults(took time.Duration) []*Result {
 		{Scenario: "full", Level: Privileged, NotPossible: "no such feature", Truth: t},
 		{Scenario: "full", Level: Unprivileged, NotPossible: "no such feature", Truth: t},
 		{Scenario: "broken", Level: Unprivileged, Failed: "no\ndocument", Truth: t},
+		{Scenario: "talked", Level: Privileged, Truth: t, Verdict: cause.Verdict{Finding: closed, Outcome: cause.Timeout}, Judgement: Judgement{Exact: true}, Took: time.Hour},
 		nil, // not run
 	}
 }
@@ -32,9 +33,9 @@ func sampleResults(took time.Duration) []*Result {
 func TestMatrix(t *testing.T) {
 	page := Matrix(sampleResults(1500 * time.Microsecond))
 	for _, want := range []string{
-		"4 scenarios, 7 dials: 2 right, 1 with the truth among the alternatives, 1 wrong (1 of them certain), 1 failed, 2 not possible here.",
-		"Time to the verdict: median 1.5 ms; of silence 1.5 ms. Over 1 s: 0 of 4; over 2 s: 0, the longest 1.5 ms (closed).",
-		"| port-closed | port-closed |  | 2 |  |",
+		"5 scenarios, 8 dials: 3 right, 1 with the truth among the alternatives, 1 wrong (1 of them certain), 1 failed, 2 not possible here.",
+		"Time to the verdict on a handshake: median 1.5 ms; of silence 1.5 ms. Over 1 s: 0 of 4; over 2 s: 0, the longest 1.5 ms (closed).",
+		"| port-closed | port-closed |  | 3 |  |",
 		"| path-firewall-drop | *host-silent* |  |  | 1 |",
 		"| path-firewall-drop | *port-closed* |  | 1 |  |",
 		"| closed | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | port-closed by destination 192.0.2.1, likely |  | 1.5 ms |",

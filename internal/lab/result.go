@@ -26,6 +26,9 @@ type Result struct {
 	Judgement
 	Built time.Duration `json:"built_ns"` // building the network
 	Took  time.Duration `json:"took_ns"`  // the dial, as its report says
+	// Handshake: only a TCP handshake was to be explained, no datagram and no end
+	// of a connection, for whose time the scenario waits.
+	Handshake bool `json:"-"`
 	// Report is the document that the program printed.
 	Report json.RawMessage `json:"report,omitempty"`
 }

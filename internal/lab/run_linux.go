@@ -24,7 +24,7 @@ const patience = 60 * time.Second
 
 // Run builds a scenario, dials, takes the network down and judges the verdict.
 func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
-	r := &Result{Scenario: s.Name, Level: l, Truth: s.TruthAt(l)}
+	r := &Result{Scenario: s.Name, Level: l, Truth: s.TruthAt(l), Handshake: s.Dial.handshake()}
 	began := time.Now()
 	st, err := Build(ctx, s)
 	r.Built = time.Since(began)

@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dialscope/dialscope/cause"
@@ -211,6 +213,11 @@ type Dial struct {
 	// Command is talk where the end of a connection is to be explained; empty: dial.
 	Command string `yaml:"command"`
 	Input   string `yaml:"input"` // of talk: zero, an endless one; empty: none
+}
+
+// handshake says that nothing but a TCP handshake is asked for.
+func (d *Dial) handshake() bool {
+	return d.Command == "" && !slices.ContainsFunc(d.Flags, func(f string) bool { return strings.HasPrefix(f, "udp") || strings.HasSuffix(f, "=udp") })
 }
 
 // Step is what happens to an established connection, so long after a service

@@ -45,6 +45,7 @@ type Server struct {
 
 	telling  sync.Mutex
 	refusing atomic.Bool
+	shut     atomic.Int32 // shards whose listening sockets are closed
 	limitAt  atomic.Int64 // when LimitHit was told last
 	finished chan struct{}
 	finish   sync.Once

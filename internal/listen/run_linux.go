@@ -340,15 +340,18 @@ func (s *shard) resume() {
 func (s *shard) refuse() {
 	s.closing.Lock()
 	defer s.closing.Unlock()
+	var closed []netip.AddrPort
 	for i := range s.listeners {
-		l := &s.listeners[i]
-		if l.fd < 0 {
-			continue
+		if l := &s.listeners[i]; l.fd >= 0 {
+			sys.Close(int(l.fd))
+			l.fd = -1
+			closed = append(closed, l.addr)
 		}
-		sys.Close(int(l.fd))
-		l.fd = -1
-		if s.refusing.Load() && s == s.shards[0] {
-			s.add1(Event{Kind: Refusing, Local: l.addr})
+	}
+	// An address refuses when the last of its sockets is closed.
+	if len(closed) > 0 && s.refusing.Load() && int(s.shut.Add(1)) == len(s.shards) {
+		for _, addr := range closed {
+			s.add1(Event{Kind: Refusing, Local: addr})
 		}
 	}
 }
