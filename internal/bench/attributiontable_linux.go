@@ -69,8 +69,10 @@ func (t *attributionTable) printSum(w io.Writer) {
 func (t *attributionTable) markdown() string {
 	var b strings.Builder
 	command := strings.Join(append([]string{"scripts/bench", "attribution"}, t.Args...), " ")
-	fmt.Fprintf(&b, "# Who names what is wrong\n\nWritten by `%s`, as root, on %s. Every tool ran once, alone, in the\n", command, t.Date.Format(time.DateOnly))
-	fmt.Fprintf(&b, "client's namespace of each scenario, whose network was built anew for it (`dialscope\nlab show NAME` explains it), and was stopped after %v.\n\n", t.Limit)
+	fmt.Fprintf(&b, "# Who names what is wrong\n\nWritten by `%s`, as root,\n", command)
+	fmt.Fprintf(&b, "on %s. Every tool ran once, alone, in the client's namespace of each\n", t.Date.Format(time.DateOnly))
+	b.WriteString("scenario, whose network was built anew for it (`dialscope lab show NAME` explains\n")
+	fmt.Fprintf(&b, "it), and was stopped after %v.\n\n", t.Limit)
 	b.WriteString(`A tool is given credit for what its words leave no doubt about. *Cause*: ` + "`" + `yes` + "`" + `, it is
 named; ` + "`" + `among` + "`" + `, another reading stands first, and it is among the others that the
 tool itself offers; ` + "`" + `no` + "`" + `, the words fit several causes, or say what is so and not
