@@ -60,11 +60,15 @@ func attribution(args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, program, err := forEveryone(*binary)
+	dir, err := os.MkdirTemp("", "bench-attribution-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	program, err := forEveryone(*binary, dir)
+	if err != nil {
+		return err
+	}
 	tools, missing := present([]attributor{
 		{"dialscope", []string{program, "--json", "HOST:PORT"}, lab.Privileged, dialscopeSaid},
 		{"dialscope, no privileges", []string{program, "--json", "HOST:PORT"}, lab.Unprivileged, dialscopeSaid},
@@ -115,18 +119,15 @@ func chosen(names []string) (all []*lab.Scenario, err error) {
 	return all, nil
 }
 
-// forEveryone copies the program to where a user without privileges can start
-// it, too.
-func forEveryone(binary string) (dir, program string, err error) {
+// forEveryone copies the program to a folder where a user without privileges
+// can start it, too.
+func forEveryone(binary, dir string) (program string, err error) {
 	content, err := os.ReadFile(binary)
 	if err != nil {
-		return "", "", err
-	}
-	if dir, err = os.MkdirTemp("", "bench-attribution-"); err != nil {
-		return "", "", err
+		return "", err
 	}
 	program = filepath.Join(dir, "dialscope")
-	return dir, program, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(program, content, 0o755))
+	return program, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(program, content, 0o755))
 }
 
 // present leaves out what is not installed.

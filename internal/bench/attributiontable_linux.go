@@ -69,19 +69,24 @@ func (t *attributionTable) printSum(w io.Writer) {
 func (t *attributionTable) markdown() string {
 	var b strings.Builder
 	command := strings.Join(append([]string{"scripts/bench", "attribution"}, t.Args...), " ")
-	fmt.Fprintf(&b, "# Who names what is wrong\n\nWritten by `%s`, as root, on %s. Every tool ran once, alone, in the\n", command, t.Date.Format(time.DateOnly))
-	fmt.Fprintf(&b, "client's namespace of each scenario, whose network was built anew for it (`dialscope\nlab show NAME` explains it), and was stopped after %v.\n\n", t.Limit)
-	b.WriteString(`A tool is given credit for what its words leave no doubt about. *Cause*: ` + "`yes`" + `, it is
-named; ` + "`among`" + `, another reading
-stands first, and it is among the others that the tool itself offers; ` + "`no`" + `, the words
-fit several causes; ` + "`wrong`" + `, they name another. *Culprit*: its address is named, or that
-it is this host; the last router that answers counts as named by a tracer, and
-the sender of an ICMP message or a reset as named by whoever prints it. A circle
-of hops, and ` + "`TTL 0`" + ` or ` + "`time-exceeded`" + ` for an answer to a SYN, count as a loop, and a
-SYN that may not be sent as this host's own filter. The time is that of the whole
-process, one run, so that small differences mean nothing; tcptraceroute and mtr are
-limited to 8 hops and a second for each, since with their defaults silence takes
-them minutes.
+	fmt.Fprintf(&b, "# Who names what is wrong\n\nWritten by `%s`, as root,\n", command)
+	fmt.Fprintf(&b, "on %s. Every tool ran once, alone, in the client's namespace of each\n", t.Date.Format(time.DateOnly))
+	b.WriteString("scenario, whose network was built anew for it (`dialscope lab show NAME` explains\n")
+	fmt.Fprintf(&b, "it), and was stopped after %v.\n\n", t.Limit)
+	b.WriteString(`A tool is given credit for what its words leave no doubt about. *Cause*: ` + "`" + `yes` + "`" + `, it is
+named; ` + "`" + `among` + "`" + `, another reading stands first, and it is among the others that the
+tool itself offers; ` + "`" + `no` + "`" + `, the words fit several causes, or say what is so and not
+why; ` + "`" + `wrong` + "`" + `, they name another. *Culprit*: its address is named, or that it is
+this host; the last router that answers counts as named by a tracer, and the sender
+of an ICMP message or a reset as named by whoever prints it. A circle of hops counts
+as a loop, and so does a SYN whose TTL ran out; a SYN that may not be sent counts as
+this host's own filter.
+
+The scenarios were chosen by the authors of dialscope, and the other tools were made
+for other questions. A time is that of the whole process, one run: small differences
+mean nothing. Those of mtr and hping3 follow from the three packets, one a second,
+that they are told to send; tcptraceroute and mtr are limited to 8 hops and a second
+for each, since with their defaults silence takes much longer.
 
 | tool | cause: yes | among | no | wrong | culprit | median | longest |
 |---|--:|--:|--:|--:|--:|--:|--:|

@@ -70,7 +70,9 @@ func TestEveryScenarioByHand(t *testing.T) {
 	}
 	for _, s := range all {
 		lines := s.Commands()
-		if len(lines) < 4 || !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "dialscope dial") || strings.Contains(l, "dialscope talk") }) {
+		if len(lines) < 4 || !slices.ContainsFunc(lines, func(l string) bool {
+			return strings.Contains(l, "dialscope dial") || strings.Contains(l, "dialscope talk")
+		}) {
 			t.Errorf("%s: %q", s.Name, lines)
 		}
 		for _, l := range lines {
