@@ -86,7 +86,7 @@ var table = map[string]room{
 	"internal/cli/answer":   {layer: part, imports: `std evidence cause internal/cli/terminal`},
 	"internal/cli/progress": {layer: part, imports: `std . evidence cause internal/cli/answer internal/cli/terminal`},
 	"internal/cli/series":   {layer: part, imports: `std cause`},
-	"internal/cli/target":   {layer: part, imports: `std`},
+	"internal/cli/target":   {layer: part, imports: `std cause`},
 	"internal/cli/results": {layer: part, imports: `std . evidence cause internal/parquet`,
 		tests: `github.com/parquet-go/parquet-go`},
 	"internal/watch/feed": {layer: useCase,

@@ -55,7 +55,7 @@ func Nearest(typed string) ID {
 	for _, group := range groups {
 		for i := range group {
 			id := group[i].ID
-			if d := distance(typed, string(id)); d < bound {
+			if d := Distance(typed, string(id)); d < bound {
 				best, bound = id, d
 			}
 			if strings.Contains("-"+string(id)+"-", "-"+typed+"-") {
@@ -69,9 +69,10 @@ func Nearest(typed string) ID {
 	return best
 }
 
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbor (optimal string alignment), in bytes: ids are ASCII.
-func distance(a, b string) int {
+// Distance counts the octets to insert, delete, replace or swap with their
+// neighbor to make one word of the other (optimal string alignment): how far a
+// word is mistyped.
+func Distance(a, b string) int {
 	before := make([]int, len(b)+1) // two rows up
 	above := make([]int, len(b)+1)
 	row := make([]int, len(b)+1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/target"
 )
 
@@ -184,7 +185,7 @@ func (a *app) parse(arg, network string) (target.Target, error) {
 	if err != nil {
 		text := err.Error()
 		for _, name := range a.commands {
-			if target.Distance(arg, name) <= 2 && len(arg) > 3 {
+			if cause.Distance(arg, name) <= 2 && len(arg) > 3 {
 				text += fmt.Sprintf("; or did you mean the command %s?", name)
 			}
 		}

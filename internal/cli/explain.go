@@ -6,7 +6,6 @@ import (
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/cli/answer"
-	"github.com/dialscope/dialscope/internal/cli/target"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
 )
 
@@ -43,7 +42,7 @@ func (a *app) explain(word string) error {
 func nearestWord(word string) string {
 	if upper := strings.ToUpper(word); strings.HasPrefix(upper, "E") {
 		for _, e := range cause.Errnos() {
-			if d := target.Distance(upper, string(e.Name)); d <= 2 && len(upper) > 4 {
+			if d := cause.Distance(upper, string(e.Name)); d <= 2 && len(upper) > 4 {
 				return string(e.Name)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/dialscope/dialscope/internal/cli/target"
+	"github.com/dialscope/dialscope/cause"
 )
 
 // usageError is a command line that cannot be carried out: one sentence that
@@ -80,7 +80,7 @@ func example(flag *pflag.Flag) string {
 func nearestFlag(flags *pflag.FlagSet, name string) string {
 	best, distance := "", 3
 	flags.VisitAll(func(f *pflag.Flag) {
-		if d := target.Distance(name, f.Name); !f.Hidden && d < distance && 2*d <= len(f.Name) {
+		if d := cause.Distance(name, f.Name); !f.Hidden && d < distance && 2*d <= len(f.Name) {
 			best, distance = f.Name, d
 		}
 	})

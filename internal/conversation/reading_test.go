@@ -51,6 +51,7 @@ var stories = []struct {
 	{"refused", testcapture.Refused, cause.Refused, cause.PortClosed, cause.Likely},
 	{"prohibited", testcapture.Prohibited, cause.Unreachable, cause.AdminProhibited, cause.Certain},
 	{"host unreachable", "0 > S 0\n0.1 ! icmp 3 1 from 192.0.2.7 seq 0", cause.Unreachable, cause.HostUnreachable, cause.Certain},
+	{"an error that quotes another sequence number", "0 > S 0\n0.1 ! icmp 3 1 from 192.0.2.7 seq 1000\n1 > S 0", cause.Timeout, cause.PathFirewallDrop, cause.Possible},
 	{"no route", "0 > S 0\n0.1 ! icmp 3 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.RouterNoRoute, cause.Certain},
 	{"lost", testcapture.Lost, cause.Open, cause.PacketLoss, cause.Likely},
 	{"accepted, then reset", testcapture.AcceptedThenReset, cause.Reset, cause.AcceptedThenReset, cause.Likely},

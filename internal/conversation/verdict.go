@@ -145,6 +145,18 @@ func refusedAt(c *tcpstate.Conn) time.Duration {
 	return c.Last
 }
 
+// believed says that the initiator can take the error for one about its SYN: it
+// quotes a segment of its own with the sequence number that is unacknowledged
+// (RFC 5927 §4.1; tcp_v4_err, between(seq, snd_una, snd_nxt)). Of several SYNs that
+// begin in different numbers each may be meant.
+func believed(c *tcpstate.Conn, e *tcpstate.ICMPError) bool {
+	from := &c.Ends[tcpstate.Initiator]
+	if e.Src != from.Addr || e.SrcPort != from.Port {
+		return false
+	}
+	return c.Distinct > 1 || from.SYNs == 0 || from.Relative(e.Seq) <= 1+uint32(c.SYN.Data)
+}
+
 // deciding is the ICMP error that ended the attempt.
 func deciding(c *tcpstate.Conn) *evidence.Entry {
 	if c.Detail == nil {
@@ -153,7 +165,7 @@ func deciding(c *tcpstate.Conn) *evidence.Entry {
 	for i := range c.Detail.ICMP {
 		e := &c.Detail.ICMP[i]
 		errno, ends := cause.ICMPErrno(e.Family, e.Type, e.Code)
-		if !ends {
+		if !ends || !believed(c, e) {
 			continue
 		}
 		return &evidence.Entry{At: e.Time - c.FirstSYN, Source: FromPackets, Fact: &evidence.ICMP{

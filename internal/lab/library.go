@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/dialscope/dialscope/cause"
 )
 
 //go:embed scenarios/*.yaml
@@ -81,7 +83,7 @@ func named(all []*Scenario, name string) bool {
 func nearest(all []*Scenario, word string) string {
 	best, fewest := "", 1<<30
 	for _, s := range all {
-		n := distance(word, s.Name)
+		n := cause.Distance(word, s.Name)
 		if len(word) > 2 && strings.Contains(s.Name, word) {
 			n = len(s.Name) - len(word) - 1000
 		}
@@ -90,25 +92,4 @@ func nearest(all []*Scenario, word string) string {
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substituted, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

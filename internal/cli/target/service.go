@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/dialscope/dialscope/cause"
 )
 
 // schemes are URL schemes that no service is named after.
@@ -91,30 +93,9 @@ func parsePort(input, text, network string) (uint16, error) {
 func nearest(name string) string {
 	best, distance := "", 3
 	for _, candidate := range Services() {
-		if d := Distance(strings.ToLower(name), candidate); d < distance && d < len(candidate)/2 {
+		if d := cause.Distance(strings.ToLower(name), candidate); d < distance && d < len(candidate)/2 {
 			best, distance = candidate, d
 		}
 	}
 	return best
-}
-
-// Distance counts the single-character edits between two words (Levenshtein).
-func Distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

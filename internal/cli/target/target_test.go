@@ -148,17 +148,6 @@ func TestSchemesAndServicesAreLowerCase(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"doctor", "doctr", 1}, {"kitten", "sitting", 3}} {
-		if got := Distance(c.a, c.b); got != c.want {
-			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"example.com:443", "[fe80::1%eth0]:22", "2001:db8::1:80", "https://u:p@h:1/x?y#z",
