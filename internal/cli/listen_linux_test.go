@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -138,8 +139,10 @@ func TestListenJSON(t *testing.T) {
 			t.Errorf("%s", line)
 		}
 	}
-	if got := strings.Join(kinds, " "); got != "listening accepted refusing ended summary" && got != "listening accepted ended refusing summary" {
-		t.Errorf("%s", got)
+	// The sockets are closed by another thread than the one that accepted.
+	told := slices.DeleteFunc(slices.Clone(kinds), func(k string) bool { return k == "refusing" })
+	if got := strings.Join(told, " "); got != "listening accepted ended summary" || len(kinds) != len(told)+1 || kinds[len(kinds)-1] != "summary" {
+		t.Errorf("%s", kinds)
 	}
 	if last["accepted"] != 1.0 || last["ended"] != 1.0 || last["reason"] != "count" || last["most_open"] != 1.0 {
 		t.Errorf("%v", last)

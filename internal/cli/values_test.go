@@ -149,7 +149,7 @@ func TestDialer(t *testing.T) {
 		Timeout: 3 * time.Second, AttemptTimeout: time.Second, FallbackDelay: -1, Settle: 10 * time.Millisecond,
 		UserTimeout: 2 * time.Second, SYNRetries: 4, LocalPorts: dialscope.PortRange{Low: 1000, High: 2000},
 		Interface: "eth0", Mark: 42, TOS: 184, HopLimit: 3, FastOpen: true, MPTCP: true, ServiceRecords: true,
-		EveryAddress: true, Thorough: true, Probes: dialscope.AllProbes, MaxPackets: 50,
+		EveryAddress: true, Thorough: true, Packets: true, Probes: dialscope.AllProbes, MaxPackets: 50,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(dialscope.Dialer{}, "LocalAddr", "Nameservers")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
