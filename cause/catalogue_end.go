@@ -147,15 +147,17 @@ By hand, on the peer:
 its own route or interface. TCP does not give up at the first such message,
 for paths often come back: it notes the error, goes on sending, and reports
 it only when its own timer ends the connection. A socket with IP_RECVERR is
-told at once.
+told the errno at once, but not the router: the kernel fills the error queue
+of a TCP socket only while it connects.
 
 When this host's own route is gone, there may be no message at all: the
 kernel's sends fail silently and the end is ETIMEDOUT. Then the culprit is
 this host.
 
-Told from its look-alikes: an entry on the error queue with its sender, or a
-route look-up that fails now and did not before; both without privileges.
-Silence without either is peer-vanished.
+Told from its look-alikes: the errno of an ICMP error, or a route look-up that
+fails now and did not before; both without privileges. The router is named by
+one new connection to the same target after the end, whose error queue holds
+the message with its sender. Silence without any of these is peer-vanished.
 
 By hand:
     ip route get ADDRESS
