@@ -546,7 +546,7 @@ func TestCrash(t *testing.T) {
 		if err := CanCrash(); err != nil {
 			return err
 		}
-		s, err := Open(Options{Addrs: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Each: r.each, Personality: Personality{CrashAfter: 20 * time.Millisecond, Reading: Echo}})
+		s, err := Open(Options{Addrs: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Each: r.each, Personality: Personality{CrashAfter: time.Second, Reading: Echo}})
 		if err == nil {
 			r.start(t, s)
 		}

@@ -127,29 +127,29 @@ func TestExchanges(t *testing.T) {
 		{name: "silence, modelled time", errno: syscall.ETIMEDOUT, after: 7 * time.Second,
 			sysctls: []string{"net.ipv4.tcp_rto_max_ms", "1000"}, script: host + `
 			expect SYN port 80
-			repeat 6 { expect SYN within 900ms..1300ms }
+			repeat 6 { expect SYN within 600ms..1600ms }
 			expect no any for 900ms
 			end`},
 		// By default the SYN is sent again after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s.
 		{name: "silence, pauses by default", errno: syscall.ETIMEDOUT, after: 9 * time.Second, set: userTimeout(9 * time.Second), script: host + `
 			expect SYN port 80
-			repeat 5 { expect SYN within 900ms..1300ms }
-			expect SYN within 1900ms..2400ms
+			repeat 5 { expect SYN within 600ms..1600ms }
+			expect SYN within 1600ms..2700ms
 			end`},
 		{name: "silence, two linear", errno: syscall.ETIMEDOUT, after: 7 * time.Second, set: synCount(2), script: host + `
 			expect SYN port 80
-			repeat 5 { expect SYN within 900ms..1300ms }
+			repeat 5 { expect SYN within 600ms..1600ms }
 			expect no any for 1900ms
 			end`},
 		{name: "silence, one", errno: syscall.ETIMEDOUT, after: 3 * time.Second, set: synCount(1), script: host + `
 			expect SYN port 80
-			repeat 2 { expect SYN within 900ms..1300ms }
+			repeat 2 { expect SYN within 600ms..1600ms }
 			end`},
 		{name: "silence, doubling at once", errno: syscall.ETIMEDOUT, after: 7 * time.Second,
 			sysctls: []string{"net.ipv4.tcp_syn_linear_timeouts", "0", "net.ipv4.tcp_syn_retries", "2"}, script: host + `
 			expect SYN port 80
-			expect SYN within 900ms..1300ms
-			expect SYN within 1900ms..2400ms
+			expect SYN within 600ms..1600ms
+			expect SYN within 1600ms..2700ms
 			end`},
 		{name: "silence, user timeout", errno: syscall.ETIMEDOUT, after: 2500 * ms, set: userTimeout(2500 * ms), script: host + `
 			ignore 3 SYN port 80
@@ -164,7 +164,7 @@ func ignored(what string) string {
 	return host + `
 		expect SYN port 80
 		send ` + what + `
-		expect SYN within 900ms..1300ms
+		expect SYN within 600ms..1600ms
 		send SYN+ACK mss 1460
 		expect ACK
 		end`
