@@ -72,7 +72,7 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 		return possible(err)
 	}
 	if s.Dial.Signal == "INT" {
-		timer := time.AfterFunc(300*time.Millisecond, func() { _ = cmd.Process.Signal(os.Interrupt) })
+		timer := time.AfterFunc(time.Second, func() { _ = cmd.Process.Signal(os.Interrupt) })
 		defer timer.Stop()
 	}
 	unfolding, over := context.WithCancel(ctx)
