@@ -54,7 +54,8 @@ func holder(protocol uint8, local netip.AddrPort) (*evidence.Holder, error) {
 	addr, best, inode := local.Addr().Unmap().WithZone(""), 0, uint32(0)
 	q := sys.SockQuery{Protocol: protocol, States: sys.AnyState, LocalPort: local.Port()}
 	err = eachFamily(c, q, addr, func(s *sys.DiagSocket) {
-		if !conflicts(s, addr) {
+		// The dump of bound sockets does not ask for the port (inet_diag_dump_icsk).
+		if s.Local.Port() != local.Port() || !conflicts(s, addr) {
 			return
 		}
 		if rank := holderRank(s.State); rank > best {

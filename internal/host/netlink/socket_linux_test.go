@@ -188,6 +188,9 @@ func TestHolderOfBound(t *testing.T) {
 	if diff := cmp.Diff(want, got, byValue); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if got, err := HolderOf(addrPort("127.0.0.1:1010")); got != nil || err != nil {
+		t.Errorf("the port beside: %+v, %v", got, err)
+	}
 }
 
 func TestHolderOfUDP(t *testing.T) {
