@@ -190,7 +190,11 @@ func TestKernelTellsEnds(t *testing.T) {
 	s := watchIn(t, w.a, openKernel(t))
 	waitEOF := func(c net.Conn) { c.Read(make([]byte, 1)) }
 	closer := serve(t, w.b, 81, func(c *net.TCPConn) { c.Close() })
-	resetter := serve(t, w.b, 82, func(c *net.TCPConn) { c.SetLinger(0); c.Close() })
+	resetter := serve(t, w.b, 82, func(c *net.TCPConn) {
+		time.Sleep(200 * time.Millisecond) // connect(2) has returned
+		c.SetLinger(0)
+		c.Close()
+	})
 	holder := serve(t, w.b, 83, func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.Close() })
 	_, err := w.b.Firewall(netns.Rule{Hook: netns.Input, Match: netns.Match{Protocol: netns.TCP, Dport: 84}, Verdict: netns.Drop()})
 	must(t, err)
