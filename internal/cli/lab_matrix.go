@@ -42,7 +42,7 @@ func (a *app) labMatrixCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&check, "check", "", "print nothing, but fail if `FILE` is not current in everything but times")
+	cmd.Flags().StringVar(&check, "check", "", "print nothing, but fail if `FILE` has other scenarios, truths or verdicts that are not good")
 	return cmd
 }
 

@@ -18,8 +18,8 @@ var (
 )
 
 // Every scenario is built and dialed with privileges and without, and the
-// verdict compared with the truth. docs/matrix.md says the same, in everything
-// but times.
+// verdict compared with the truth. docs/matrix.md has the same scenarios and
+// truths, and no verdict there that is not good.
 func TestScenarios(t *testing.T) {
 	testmain.Need(t, "netns")
 	all, err := lab.Library()

@@ -102,9 +102,10 @@ func parse(line string) (*packet, error) {
 	return p, nil
 }
 
-// witness counts what has passed every other rule on the way out, but for the
-// resets that a filter makes.
-const witness = `table inet witness { chain post { type filter hook postrouting priority 300; tcp flags & rst == rst return; meta l4proto { tcp, udp } counter; }; }`
+// witness counts the SYNs and datagrams that have passed every other rule on the
+// way out. The end of an earlier packet's connection may come late, and a filter
+// makes resets.
+const witness = `table inet witness { chain post { type filter hook postrouting priority 300; tcp flags & (syn | ack) != syn return; meta l4proto { tcp, udp } counter; }; }`
 
 func nftables(t *testing.T, h *netns.Host, script string) {
 	t.Helper()
