@@ -87,13 +87,15 @@ binary: build ## the binary is static and starts
 	bin/dialscope version
 
 .PHONY: cross
-cross: $(addprefix cross-,$(subst /,-,$(PLATFORMS))) ## program and tests compile for the other systems
+cross: $(addprefix cross-,$(subst /,-,$(PLATFORMS))) ## program compiles for the other systems, tests too where their files differ
 
 .PHONY: cross-%
-cross-%:
+cross-%: # freebsd takes darwin's test files, and arm64 those that run here
 	@system=$*; export GOOS=$${system%-*} GOARCH=$${system#*-}; \
-	go build ./... && go vet ./... && \
-	echo "$$GOOS/$$GOARCH: builds, and its tests compile"
+	go build ./... && case $$GOOS in \
+	darwin | windows) go vet ./... && echo "$$GOOS/$$GOARCH: builds, and its tests compile";; \
+	*) echo "$$GOOS/$$GOARCH: builds";; \
+	esac
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s) each; make test runs their seeds only, which find the same each time
