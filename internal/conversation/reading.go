@@ -39,6 +39,10 @@ type Reading struct {
 	live    *live // nil: a file
 	memo    map[signature]outcome
 	reused  map[uint64]bool
+
+	ahead   [64]tcpstate.Segment // decoded, and not followed yet
+	options [64][40]byte         // of the SYNs among them
+	pending int
 }
 
 // outcome is what a summary counts.
@@ -56,6 +60,7 @@ func (r *Reading) Start(seed uint64) {
 	r.tracker = tcpstate.NewTracker(seed, r.over)
 	r.tracker.Limit = r.Limit
 	r.decoder = frame.NewDecoder()
+	r.decoder.Segment = &r.ahead[0]
 	r.ladders, r.memo, r.reused = map[uint64]*rungs{}, map[signature]outcome{}, map[uint64]bool{}
 	r.Summary.Causes = map[cause.ID]uint64{}
 }
@@ -76,11 +81,16 @@ func (r *Reading) File(in io.Reader, going func() error) (pcapfile.Info, error) 
 	for n := 1; ; n++ {
 		if n%checkEvery == 0 {
 			if err := going(); err != nil {
+				r.catchUp()
 				return file.Info(), err
 			}
 		}
 		if err := file.Next(&f); err != nil {
-			if errors.Is(err, io.EOF) {
+			r.catchUp()
+			switch {
+			case r.failed != nil:
+				err = r.failed
+			case errors.Is(err, io.EOF):
 				err = nil
 			}
 			return file.Info(), err
@@ -107,7 +117,33 @@ func (r *Reading) End() error {
 
 func (r *Reading) frame(f *pcapfile.Frame) {
 	r.count(f.Time)
-	r.follow(r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, r.Summary.Frames))
+	kind := r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, r.Summary.Frames)
+	s := r.decoder.Segment
+	switch kind {
+	case frame.None:
+		return
+	case frame.Rest, frame.ICMP:
+		r.catchUp()
+		r.follow(kind, s)
+		return
+	}
+	if s.Flags&tcpstate.SYN != 0 { // nobody asks for those of others; the frame's memory is used again
+		options := &r.options[r.pending]
+		s.Options = options[:copy(options[:], s.Options)]
+	}
+	if r.pending++; r.pending == len(r.ahead) {
+		r.catchUp()
+	} else {
+		r.decoder.Segment = &r.ahead[r.pending]
+	}
+}
+
+// catchUp follows the segments that were decoded.
+func (r *Reading) catchUp() {
+	all := r.ahead[:r.pending]
+	r.pending = 0
+	r.tracker.Segments(all, r.segment)
+	r.decoder.Segment = &r.ahead[0]
 }
 
 func (r *Reading) count(at time.Duration) {
@@ -122,39 +158,43 @@ func (r *Reading) count(at time.Duration) {
 }
 
 // follow lets what a frame held act on its connection.
-func (r *Reading) follow(kind frame.Kind) {
-	s := &r.Summary
+func (r *Reading) follow(kind frame.Kind, s *tcpstate.Segment) {
 	switch kind {
 	case frame.TCP:
-		s.Segments++
-		step := r.tracker.Segment(&r.decoder.Segment)
-		if step.Reused && len(r.reused) < maxReused {
-			r.reused[step.Conn.Number] = true
-		}
-		if r.Rungs > 0 && r.mayWant(step.Conn) {
-			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
-		}
-		if r.live != nil {
-			r.notice(&step)
-		}
+		r.segment(s, r.tracker.Segment(s))
 	case frame.Rest:
-		s.Rests++
-		step := r.tracker.Rest(&r.decoder.Segment)
-		if step.Conn == nil {
-			return
-		}
-		if r.Rungs > 0 && r.mayWant(step.Conn) {
-			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
-		}
-		if r.live != nil {
-			r.notice(&step)
+		r.Summary.Rests++
+		step := r.tracker.Rest(s)
+		if step.Conn != nil {
+			r.attend(s, step)
 		}
 	case frame.ICMP:
-		s.ICMP++
+		r.Summary.ICMP++
 		e := &r.decoder.ICMP
 		if c := r.tracker.ICMP(e); c != nil && r.Rungs > 0 && r.mayWant(c) {
 			r.keep(c.Number, icmpRung(c, e, cause.ICMPText(e.Family, e.Type, e.Code)))
 		}
+	}
+}
+
+// segment counts a step, and tells whom it concerns.
+func (r *Reading) segment(s *tcpstate.Segment, step tcpstate.Step) {
+	r.Summary.Segments++
+	if step.Reused && len(r.reused) < maxReused {
+		r.reused[step.Conn.Number] = true
+	}
+	if r.Rungs > 0 || r.live != nil {
+		r.attend(s, step)
+	}
+}
+
+// attend has a step kept for the ladder, and noticed where the capture is live.
+func (r *Reading) attend(s *tcpstate.Segment, step tcpstate.Step) {
+	if r.Rungs > 0 && r.mayWant(step.Conn) {
+		r.keep(step.Conn.Number, rungOf(s, &step))
+	}
+	if r.live != nil {
+		r.notice(s, &step)
 	}
 }
 

@@ -54,6 +54,12 @@ type End struct {
 func (e *End) TTL() []uint8 { return e.TTLs[:e.nTTL] }
 
 func (e *End) seeTTL(ttl uint8) {
+	if e.nTTL == 0 || e.TTLs[0] != ttl {
+		e.addTTL(ttl)
+	}
+}
+
+func (e *End) addTTL(ttl uint8) {
 	for i := range e.nTTL {
 		if e.TTLs[i] == ttl {
 			return
