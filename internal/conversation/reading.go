@@ -35,6 +35,7 @@ type Reading struct {
 	tracker *tcpstate.Tracker
 	decoder *frame.Decoder
 	ladders map[uint64]*rungs
+	kept    int // packets in ladders
 	failed  error
 	live    *live // nil: a file
 	memo    map[signature]outcome
@@ -58,7 +59,10 @@ func outcomeIn(v cause.Verdict) outcome {
 // Start prepares a reading. The seed is for [tcpstate.NewTracker].
 func (r *Reading) Start(seed uint64) {
 	r.tracker = tcpstate.NewTracker(seed, r.over)
-	r.tracker.Limit = r.Limit
+	if r.Limit <= 0 {
+		r.Limit = tcpstate.DefaultLimit
+	}
+	r.tracker.Limit, r.Summary.Limit = r.Limit, r.Limit
 	r.decoder = frame.NewDecoder()
 	r.decoder.Segment = &r.ahead[0]
 	r.ladders, r.memo, r.reused = map[uint64]*rungs{}, map[signature]outcome{}, map[uint64]bool{}
@@ -243,7 +247,7 @@ func (w *Wanted) byOutcome(o outcome) bool {
 // over takes a connection that is over.
 func (r *Reading) over(c *tcpstate.Conn) {
 	if len(r.ladders) > 0 || len(r.reused) > 0 {
-		defer delete(r.ladders, c.Number)
+		defer r.forget(c.Number)
 		defer delete(r.reused, c.Number)
 	}
 	if r.failed != nil || !r.mayWant(c) {

@@ -319,7 +319,7 @@ func TestStops(t *testing.T) {
 func TestRungs(t *testing.T) {
 	l := &rungs{limit: 5}
 	for i := range 12 {
-		l.add(Rung{Frame: uint64(i + 1)})
+		l.add(Rung{Frame: uint64(i + 1)}, true)
 	}
 	var got []uint64
 	for _, r := range l.all() {
@@ -330,6 +330,28 @@ func TestRungs(t *testing.T) {
 	}
 	if text := l.all()[3].Meaning; text != "7 packets are not shown" {
 		t.Error(text)
+	}
+}
+
+// Ladders that are full together keep the packets that come last.
+func TestRungsAreBounded(t *testing.T) {
+	r := &Reading{Rungs: 4, ladders: map[uint64]*rungs{}}
+	r.keep(1, Rung{Frame: 1})
+	r.kept = mostRungs
+	for frame := uint64(2); frame < 5; frame++ {
+		r.keep(1, Rung{Frame: frame})
+		r.keep(2, Rung{Frame: frame})
+	}
+	if r.ladders[2] != nil || len(r.ladders) != 1 {
+		t.Error("a ladder began although all were full")
+	}
+	all := r.ladders[1].all()
+	if len(all) != 3 || all[0].Frame != 1 || all[1].Meaning != "2 packets are not shown" || all[2].Frame != 4 {
+		t.Errorf("%+v", all)
+	}
+	before := r.kept
+	if r.forget(1); r.kept != before-2 || len(r.ladders) != 0 {
+		t.Errorf("%d kept of %d", r.kept, before)
 	}
 }
 

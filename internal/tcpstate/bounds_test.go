@@ -259,6 +259,33 @@ func TestICMPIsJoined(t *testing.T) {
 	}
 }
 
+// What connections remember beyond the usual is bounded for all together, and is
+// room for others when they are over.
+func TestExtraIsBounded(t *testing.T) {
+	tr := NewTracker(1, nil)
+	a, b := syn(1, 0), syn(2, 0)
+	tr.Segment(&a)
+	tr.Segment(&b)
+	tr.extra = mostExtra - 2
+	for i := range 10 {
+		again := a
+		again.Time = time.Duration(i) * time.Second
+		tr.Segment(&again)
+	}
+	c := tr.Segment(&a).Conn
+	if n := len(c.Detail.SYNTimes); n != len(c.Detail.firstSYNs)+2 || c.Ends[Initiator].SYNs != 12 {
+		t.Errorf("%d times kept of %d SYNs, with room for 2 more than its own", n, c.Ends[Initiator].SYNs)
+	}
+	e := ICMPError{Family: 4, Type: 3, Code: 1, Src: b.Src, Dst: b.Dst, SrcPort: b.SrcPort, DstPort: b.DstPort, Seq: b.Seq}
+	if d := tr.ICMP(&e).Detail; len(d.ICMP) != 0 || d.ICMPCount != 1 {
+		t.Errorf("%d errors kept, %d counted; there was no room", len(d.ICMP), d.ICMPCount)
+	}
+	tr.Flush()
+	if tr.extra != mostExtra-2 {
+		t.Errorf("%d remembered when all is over, want what was there before", tr.extra)
+	}
+}
+
 // RFC 1122 §3.2.2: which errors tell of an end.
 func TestHardICMP(t *testing.T) {
 	for _, c := range []struct {

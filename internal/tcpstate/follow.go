@@ -98,7 +98,7 @@ func (t *Tracker) syn(c *Conn, s *Segment, side int, step *Step) {
 		if len(d.SYNTimes) == 0 {
 			d.SYNTimes = append(d.SYNTimes, c.FirstSYN)
 		}
-		if len(d.SYNTimes) < maxSYNTimes {
+		if len(d.SYNTimes) < maxSYNTimes && t.room(len(d.SYNTimes), len(d.firstSYNs)) {
 			d.SYNTimes = append(d.SYNTimes, s.Time)
 		}
 	}

@@ -26,7 +26,7 @@ func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 		d.FirstRST = s.Time
 	}
 	d.RSTCount++
-	if len(d.RSTs) < maxRSTs {
+	if len(d.RSTs) < maxRSTs && t.room(len(d.RSTs), len(d.firstRSTs)) {
 		d.RSTs = append(d.RSTs, seen)
 	}
 	if seen.Reason == RSTInWindow {

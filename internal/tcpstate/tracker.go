@@ -34,6 +34,7 @@ type Tracker struct {
 	victims []entry       // that give way next, the next one last
 	details []*Detail
 	hosts   hosts
+	extra   int    // see room
 	fetched uint32 // without a meaning: what is fetched must be used
 }
 
@@ -222,6 +223,7 @@ func (t *Tracker) handOn(sl *slot) {
 		t.Done(c)
 	}
 	if c.Detail != nil {
+		t.extra -= c.Detail.extra()
 		t.details = append(t.details, c.Detail)
 		c.Detail = nil
 	}
@@ -308,10 +310,32 @@ func (t *Tracker) detail(c *Conn) *Detail {
 	last := len(t.details) - 1
 	d := t.details[last]
 	t.details = t.details[:last]
-	d.SYNTimes, d.RSTs, d.ICMP = d.firstSYNs[:0], d.firstRSTs[:0], d.ICMP[:0]
+	d.SYNTimes, d.RSTs, d.ICMP = d.firstSYNs[:0], d.firstRSTs[:0], nil
 	d.RSTCount, d.ICMPCount, d.FirstRST = 0, 0, 0
 	c.Detail = d
 	return c.Detail
+}
+
+// mostExtra bounds what all connections' lists hold beyond the room that each
+// detail has: about 100 octets each.
+const mostExtra = 1 << 20
+
+// room says that one more may be kept in a list, of which some have their place
+// in the detail; it counts those that have not.
+func (t *Tracker) room(n, own int) bool {
+	if n < own {
+		return true
+	}
+	if t.extra >= mostExtra {
+		return false
+	}
+	t.extra++
+	return true
+}
+
+// extra is how much of a detail's lists is beyond its own room.
+func (d *Detail) extra() int {
+	return max(len(d.SYNTimes)-len(d.firstSYNs), 0) + max(len(d.RSTs)-len(d.firstRSTs), 0) + len(d.ICMP)
 }
 
 // ICMP joins an ICMP error to the connection that it speaks of; nil when that
@@ -324,7 +348,7 @@ func (t *Tracker) ICMP(e *ICMPError) *Conn {
 	}
 	d := t.detail(&sl.conn)
 	d.ICMPCount++
-	if len(d.ICMP) < maxICMP {
+	if len(d.ICMP) < maxICMP && t.room(len(d.ICMP), 0) {
 		d.ICMP = append(d.ICMP, *e)
 	}
 	return &sl.conn
