@@ -91,12 +91,13 @@ func (t *Tracker) segment(s *Segment, h uint32) Step {
 		step.New = true
 	}
 	c := &sl.conn
-	if s.Time > c.Last {
+	last := c.Last
+	if s.Time > last {
 		c.Last = s.Time
 	}
 	step.Conn, step.From = c, side
 	was, opened := c.closed, c.Acked
-	t.follow(c, s, side, &step)
+	t.follow(c, s, side, last, &step)
 	step.Opened = c.Acked && !opened
 	if c.closed && !was {
 		step.Ended = true
