@@ -256,6 +256,14 @@ var stories = []struct {
 12 > . 10 ack 11
 13 > . 10 ack 11
 14 > R. 11 ack 11`, cause.Timeout, cause.PeerVanished, cause.Likely},
+	{"keep-alives are not answered, three of them", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+10 > . 0 ack 1
+11 > . 0 ack 1
+12 > . 0 ack 1
+13 > R. 1 ack 1`, cause.Timeout, cause.PeerVanished, cause.Possible},
 	{"keep-alives are answered", `
 0 > S 0
 0.1 < S. 0 ack 1
@@ -317,6 +325,12 @@ var stories = []struct {
 0.6 ! icmp 3 0 from 192.0.2.7 seq 11
 0.8 > P. 11:21 ack 11
 1.4 > P. 11:21 ack 11`, cause.Timeout, cause.PathLost, cause.Possible},
+	{"an error, and nothing more", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.5 > P. 1:11 ack 1
+0.6 ! icmp 3 0 from 192.0.2.7 seq 1`, cause.Timeout, cause.PathLost, cause.Possible},
 	{"an error about what was acknowledged long ago, and silence", `
 0 > S 0
 0.1 < S. 0 ack 1

@@ -28,7 +28,7 @@ const (
 // asker is the end that asked and was not answered when the capture of it ended.
 func asker(c *tcpstate.Conn) (end int, s tcpstate.Silence) {
 	for end := range c.Ends {
-		if s := c.Unheard(end); s.Repeats > 0 {
+		if s := c.Unheard(end); s.Repeats > 0 || s.Asked && lostBy(c, end) != nil {
 			return end, s
 		}
 	}
@@ -40,12 +40,13 @@ func asker(c *tcpstate.Conn) (end int, s tcpstate.Silence) {
 // way to it is broken, and that a device on it forgot the connection look the same.
 func judgeSilence(c *tcpstate.Conn) (v cause.Verdict, is bool) {
 	end, s := asker(c)
-	if s.Repeats == 0 {
+	if !s.Asked {
 		return v, false
 	}
 	lost := lostBy(c, end)
-	long := s.Repeats >= silentRepeats && s.For >= silentFor
-	if !long && (lost == nil || s.Repeats < 2) {
+	aborted := c.FirstEnd.Seen && c.FirstEnd.RST && int(c.FirstEnd.By) == end // as keepalive ends (tcp_send_active_reset)
+	long := s.Repeats >= silentRepeats && s.For >= silentFor || aborted && s.Repeats >= 2
+	if !long && (lost == nil || end == tcpstate.Responder) {
 		return v, false
 	}
 	lived := cause.Blanks{"elapsed": cause.Duration(s.For)}
@@ -63,6 +64,8 @@ func judgeSilence(c *tcpstate.Conn) (v cause.Verdict, is bool) {
 		}
 		if long {
 			v.Confidence = cause.Likely
+		} else {
+			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.IsOpen, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Nobody}})
 		}
 		v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerVanished, Confidence: cause.Possible, Culprit: destination(c)})
 		return v, true
@@ -83,7 +86,7 @@ func judgeSilence(c *tcpstate.Conn) (v cause.Verdict, is bool) {
 			v.Explanation = fmt.Sprintf("The initiator closed the connection, and %s did not acknowledge that any more for %s. Everything before it was acknowledged.", to.AddrPort(), short(s.For))
 		}
 	}
-	over := s.For >= givenUp || c.FirstEnd.Seen && c.FirstEnd.RST && int(c.FirstEnd.By) == end
+	over := s.For >= givenUp || aborted && s.Repeats >= silentRepeats
 	if over && s.Idle < forgetful && !s.Larger {
 		v.Confidence = cause.Likely
 	}
@@ -123,6 +126,9 @@ func doubt(c *tcpstate.Conn, v *cause.Verdict) {
 	v.Confidence = cause.Likely
 	v.Explanation += fmt.Sprintf(" The last that the %s sent was not acknowledged, and repeated for %s until its packets end.", endNames[end], short(s.For))
 	v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerVanished, Confidence: cause.Possible, Culprit: who})
+	if s.Idle >= patience {
+		v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.IdleStateExpired, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Path}})
+	}
 }
 
 func destination(c *tcpstate.Conn) cause.Culprit {
