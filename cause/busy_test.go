@@ -26,7 +26,7 @@ func TestBusyHost(t *testing.T) {
 				netns(map[string]int64{"Tcp.RetransSegs": all, "TcpExt.TCPRetransFail": failed}))
 	}
 	opened := func(seen, since time.Duration) *story {
-		return to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").later(seen).
+		return to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").later(seen).
 			soError("").add(&evidence.TCPInfo{State: "ESTABLISHED", TotalRetrans: 1, SegsIn: 1, SinceACK: since})
 	}
 	rst := went("RST")
@@ -69,7 +69,7 @@ func TestBusyHost(t *testing.T) {
 			wanted{Open, "", PacketLoss, Likely, Path, "", nil, []ID{StaleConnection}}},
 		{"a clock that ticks behind", opened(1200*time.Millisecond, time.Hour),
 			wanted{Open, "", StaleConnection, Likely, Destination, there, nil, []ID{PacketLoss}}},
-		{"open at once, seen after a second", to(remote).add(routed()).connecting("EINPROGRESS").from(here+":40000").later(time.Second).
+		{"open at once, seen after a second", to(remote).add(routed()).connecting("EINPROGRESS").from(here + ":40000").later(time.Second).
 			soError("").add(&evidence.TCPInfo{State: "ESTABLISHED", SegsIn: 1, SinceACK: 990 * time.Millisecond}),
 			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
 	} {

@@ -2,6 +2,7 @@ package sock
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -62,5 +63,57 @@ func TestCancelledBeforeItWasLookedAt(t *testing.T) {
 	}
 	if f := last[*evidence.Cancelled](t, r); f.By != "caller" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// Nor is a datagram's answer overlooked that lies there when the deadline is noticed.
+func TestDatagramAnsweredBeforeItWasLookedAt(t *testing.T) {
+	for name, answer := range map[string]bool{"a datagram": true, "port unreachable": false} {
+		t.Run(name, func(t *testing.T) {
+			server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			c := towards(server.LocalAddr().(*net.UDPAddr).AddrPort())
+			c.Network, c.Probe = "udp4", []byte("ask")
+			c.Deadline = time.Now().Add(100 * time.Millisecond)
+			c.Checkpoints = []time.Duration{time.Millisecond}
+			c.AtCheckpoint = func(fd int) {
+				b := make([]byte, 8)
+				n, from, err := server.ReadFromUDPAddrPort(b)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if answer {
+					server.WriteToUDPAddrPort(b[:n], from)
+				} else {
+					// The question was taken, and the answer is an error on the next send.
+					server.Close()
+					sys.Send(fd, []byte("again"))
+				}
+				for until := time.Now().Add(3 * time.Second); time.Now().Before(until); time.Sleep(time.Millisecond) {
+					if ready, _ := sys.Readiness(fd); ready&(sys.PollIn|sys.PollErr) != 0 {
+						break
+					}
+				}
+				time.Sleep(time.Until(c.Deadline))
+			}
+			conn, r, err := connectWith(context.Background(), c, nil)
+			if conn != nil {
+				conn.Close()
+			}
+			d := last[*evidence.Datagram](t, r)
+			switch {
+			case answer && (err != nil || !d.Answered):
+				t.Errorf("%v: %+v", err, d)
+			case !answer && (err == nil || d.RecvErrno != "ECONNREFUSED"):
+				t.Errorf("%v: %+v", err, d)
+			}
+			if _, _, gone := evidence.Last[*evidence.Expired](r.Log); gone {
+				t.Errorf("a deadline is in the log: %v", kinds(r.Log))
+			}
+		})
 	}
 }
