@@ -10,7 +10,3 @@ const (
 	SplicePipe                 // the pipe is empty, or full: wait for it
 	SpliceCopy                 // the next octets want to be read and written
 )
-
-// most is what one step moves at most, and what a pipe is made to hold where that
-// is allowed: what users may have without privilege (/proc/sys/fs/pipe-max-size).
-const most = 1 << 20

@@ -9,6 +9,16 @@ import (
 	"github.com/dialscope/dialscope/internal/host/sys"
 )
 
+// most is what one step receives at most, and what a pipe is made to hold where
+// that is allowed: what users may have without privilege (/proc/sys/fs/pipe-max-size).
+const most = 1 << 20
+
+// mostSent is what one step sends at most: what the kernel sends as one message.
+// Between two messages of one call splice_to_socket takes the connection's error
+// from the socket and gives it to nobody. A message is of 16 of the pipe's
+// buffers; full ones of a page, and a part at either end, are no more than these.
+const mostSent = 15 * 4096
+
 // Pipe is a pipe that octets of a connection come from or go to.
 type Pipe struct{ file syscall.RawConn }
 
@@ -63,7 +73,7 @@ func (p *Pipe) To(conn syscall.RawConn) (n int, how Spliced, err error) {
 	s := step{file: p.file}
 	return s.done(conn.Write(func(fd uintptr) bool {
 		return s.try(func(pipe int) bool {
-			s.n, s.errno = sys.Splice(pipe, int(fd), most)
+			s.n, s.errno = sys.Splice(pipe, int(fd), mostSent)
 			if s.errno != syscall.EAGAIN {
 				return true
 			}
