@@ -323,9 +323,9 @@ func (c *Conn) flow() (*evidence.Flow, error) {
 		return nil, c.noRaw
 	}
 	c.mu.Lock()
-	shut, eof := c.shut, c.eof
+	shut, eof, failing := c.shut, c.eof, c.failing
 	c.mu.Unlock()
-	f, err := sock.Flow(c.raw, shut, eof)
+	f, err := sock.Flow(c.raw, shut, eof, failing)
 	if err != nil {
 		return nil, err
 	}
@@ -409,13 +409,15 @@ func (c *Conn) examine(by string, errno evidence.Errno) {
 		c.failing, c.failed = true, c.snapshot(c.ends)
 		return
 	}
+	c.mu.Lock()
+	c.failing = true
+	c.mu.Unlock()
 	f, why := c.flow()
 	var queued []*evidence.ICMP
 	if c.raw != nil {
 		queued = sock.Queue(c.raw)
 	}
 	c.mu.Lock()
-	c.failing = true
 	for _, i := range queued {
 		c.add(evidence.FromErrqueue, i)
 	}

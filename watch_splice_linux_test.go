@@ -375,3 +375,39 @@ func TestCountersAfterFIN(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 }
+
+// The peer's FIN is no octet, also while nobody has met it, and a RST is none either.
+func TestCountersOfAnEndNobodyHasMet(t *testing.T) {
+	for _, rst := range []bool{false, true} {
+		ours, theirs := pairOf(t)
+		c := Watch(ours)
+		c.CloseWrite()
+		if _, err := theirs.Read(make([]byte, 1)); err != io.EOF {
+			t.Fatal(err)
+		}
+		theirs.Write([]byte("four"))
+		if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if rst {
+			reset(t, theirs)
+		} else {
+			theirs.Close()
+		}
+		if n, _ := c.Counters(); n.Received != 4 || n.Unread != 1 && !rst {
+			t.Errorf("reset %t: %+v", rst, n)
+		}
+		if rst {
+			if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) { // behind what came before
+				t.Errorf("%v", err)
+			}
+			if n, _ := c.Counters(); n.Received != 4 {
+				t.Errorf("after the reset was met: %+v", n)
+			}
+		}
+		c.Close()
+		if n, _ := c.Counters(); n.Received != 4 || n.Sent != 0 || n.Unacknowledged != 0 {
+			t.Errorf("reset %t: %+v", rst, n)
+		}
+	}
+}
