@@ -201,6 +201,7 @@ func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 		me.isn = s.Seq
 		me.sent(end, s.Time)
 	case before(me.next, end):
+		me.lacks = me.lacks || before(me.next, s.Seq)
 		me.sent(end, s.Time)
 	case end != s.Seq:
 		me.again = true
@@ -278,6 +279,9 @@ func (c *Conn) acknowledge(s *Segment, side int, step *Step) {
 		}
 	}
 	if !me.hasAck || before(me.ack, s.Ack) {
+		if peer.hasSeq && before(peer.next, s.Ack) || !peer.hasSeq && me.hasAck {
+			peer.lacks = true
+		}
 		if s.Ack == peer.next && peer.hasSeq {
 			me.answered(peer, s.Time)
 			peer.passed = peer.longest
