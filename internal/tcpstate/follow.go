@@ -26,7 +26,9 @@ func (t *Tracker) follow(c *Conn, s *Segment, side int, last time.Duration, step
 	default:
 		c.plain(s, side, last, step)
 	}
-	me.Window = s.Window
+	if !s.NoWindow {
+		me.Window = s.Window
+	}
 	if s.Flags&(FIN|SYN) == FIN { // with a SYN it closes nothing
 		c.finish(s, side, step)
 	}
@@ -250,7 +252,7 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		return SenseData
 	case s.Flags&ACK == 0:
 		return SenseOther
-	case s.Window == 0 && me.State.Synchronized():
+	case s.Window == 0 && !s.NoWindow && me.State.Synchronized():
 		if me.ZeroWindows == 0 || me.Window != 0 {
 			me.shut = s.Time
 		}
@@ -260,7 +262,7 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		me.askAgain(s)
 		return SenseKeepAlive
 	case me.hasAck && s.Ack == me.ack:
-		if s.Window != me.Window {
+		if s.Window != me.Window && !s.NoWindow {
 			return SenseWindowUpdate
 		}
 		if peer.hasSeq && before(s.Ack, peer.next) {
