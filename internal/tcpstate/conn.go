@@ -130,6 +130,7 @@ type Conn struct {
 	Acked     bool // and the initiator acknowledged it
 	Refused   bool // a RST acknowledged the SYN
 	Crossed   bool // both ends sent a SYN
+	Reused    bool // its addresses and ports were an earlier connection's
 	Evicted   bool // given up for want of room: packets may have come later
 
 	// The end.
