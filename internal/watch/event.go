@@ -46,7 +46,7 @@ type Event struct {
 	Process       Process // whose socket it is; the zero value: not known
 
 	Old, New sockets.State // Changed; Stands, Gone: New is the last state seen
-	Errno    evidence.Errno
+	Errno    evidence.Errno // Changed: that of a socket that is closed now, where its source tells it
 
 	// Flow is what TCP knew at that moment.
 	Flow    Flow

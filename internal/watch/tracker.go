@@ -283,6 +283,9 @@ func (t *Tracker) changed(e *Event) {
 		t.tell(s, IsOpen, e)
 	case sockets.Closed:
 		s.before = before
+		if s.Errno == "" {
+			s.Errno = e.Errno
+		}
 		t.finish(s, e)
 	default:
 		t.tell(s, StateIsNew, e)

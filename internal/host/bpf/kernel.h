@@ -29,6 +29,7 @@ static long (*const read_kernel)(void *dst, u32 size, const void *src) = (void *
 static void *(*const ring_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static long (*const print)(char *to, u32 size, const char *format, const u64 *values, u32 values_size) = (void *)165;
 static void (*const ring_submit)(void *record, u64 flags) = (void *)132;
+static u64 (*const ring_query)(void *ring, u64 what) = (void *)134;
 
 // A map is described by the types of a structure's members (libbpf's .maps).
 #define MAP_UINT(name, value) int(*name)[value]
@@ -79,8 +80,8 @@ typedef struct {
 } atomic_t;
 
 struct sock_common {
-	u32 skc_daddr, skc_rcv_saddr;
-	u16 skc_dport, skc_num;
+	u64 skc_addrpair; // skc_daddr, skc_rcv_saddr
+	u32 skc_portpair; // skc_dport, skc_num
 	u16 skc_family;
 	u8 skc_state;
 	possible_net_t skc_net;
@@ -151,11 +152,12 @@ struct task_struct {
 
 #if defined(__TARGET_x86)
 struct pt_regs {
-	unsigned long di, si, dx, orig_ax;
+	unsigned long di, si, dx, orig_ax; // the arguments stay as they were
 };
 #elif defined(__TARGET_arm64)
 struct pt_regs {
 	unsigned long regs[31];
+	u64 orig_x0; // the first argument, whose place the result takes
 	s32 syscallno;
 };
 #else
@@ -174,7 +176,7 @@ enum { SYS_socket = 41, SYS_connect = 42 };
 #define COMPAT(task) (READ(task, thread_info.status) & 2) // TS_COMPAT
 #else
 enum { SYS_socket = 198, SYS_connect = 203 };
-#define ARG1(regs) READ(regs, regs[0])
+#define ARG1(regs) READ(regs, orig_x0)
 #define ARG2(regs) READ(regs, regs[1])
 #define ARG3(regs) READ(regs, regs[2])
 #define SYSCALL(regs) ((long)READ(regs, syscallno))
@@ -184,6 +186,8 @@ enum { SYS_socket = 198, SYS_connect = 203 };
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_ICMPV6 = 58 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_LISTEN = 10, TCP_NEW_SYN_RECV = 12 };
 enum { EINTR = 4, EISCONN = 106, EALREADY = 114, EINPROGRESS = 115, MAX_ERRNO = 511 };
+
+enum { RING_NO_WAKEUP = 1, RING_FORCE_WAKEUP = 2, RING_AVAILABLE = 0 }; // bpf_ringbuf_submit, bpf_ringbuf_query
 
 #define htons(x) __builtin_bswap16(x)
 #define htonl(x) __builtin_bswap32(x)

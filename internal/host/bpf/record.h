@@ -24,31 +24,40 @@ enum flag {
 	FOLLOWED = 16,  // its owner was followed when it opened the socket
 };
 
+// The first part tells of a socket; what has no packet ends there.
 struct event {
 	u64 time; // CLOCK_MONOTONIC, ns
 	u64 cookie;
-	u64 location;
 	u64 cgroup;
-	u64 acked, received; // bytes
-	u8 laddr[16], raddr[16], saddr[16], daddr[16]; // IPv4 is mapped: RFC 4291 §2.5.5.2
+	u64 acked, received;   // bytes
+	u8 laddr[16], raddr[16]; // IPv4 is mapped: RFC 4291 §2.5.5.2
 	u8 comm[16];
-	u8 function[40]; // that the location lies in
 	u32 netns;
 	u32 pid, uid;
 	u32 reason;
 	s32 err;
-	u32 ifindex;
-	u32 seq, ack;
 	u32 srtt; // µs
 	u32 retrans;
-	u16 length;
-	u16 lport, rport, sport, dport; // host order
+	u16 lport, rport; // host order
 	u8 kind, protocol, flags;
 	u8 oldstate, newstate;
+	u8 pad[3];
+
+	// The packet.
+	u8 saddr[16], daddr[16];
+	u64 location;
+	u8 function[40]; // that the location lies in
+	u32 ifindex;
+	u32 seq, ack;
+	u16 length;
+	u16 sport, dport; // host order
 	u8 tcpflags, ttl;
 	u8 icmptype, icmpcode;
-	u8 pad[5];
+	u8 pad2[2];
 };
+
+// The size of the first part.
+enum { HEAD = __builtin_offsetof(struct event, saddr) };
 
 INLINE void map4(u8 *to, u32 addr)
 {
@@ -65,16 +74,18 @@ SHARED int from_sock(struct event *e, struct sock *sk)
 	u16 family = READ(sk, __sk_common.skc_family);
 	u8 state = READ(sk, __sk_common.skc_state);
 	if (family == AF_INET) {
-		map4(e->laddr, READ(sk, __sk_common.skc_rcv_saddr));
-		map4(e->raddr, READ(sk, __sk_common.skc_daddr));
+		u64 both = READ(sk, __sk_common.skc_addrpair);
+		map4(e->raddr, both);
+		map4(e->laddr, both >> 32);
 	} else if (family == AF_INET6) {
 		COPY(e->laddr, sk, __sk_common.skc_v6_rcv_saddr);
 		COPY(e->raddr, sk, __sk_common.skc_v6_daddr);
 	} else {
 		return 0;
 	}
-	e->lport = READ(sk, __sk_common.skc_num);
-	e->rport = htons(READ(sk, __sk_common.skc_dport));
+	u32 ports = READ(sk, __sk_common.skc_portpair);
+	e->rport = htons((u16)ports);
+	e->lport = ports >> 16;
 	e->cookie = READ(sk, __sk_common.skc_cookie.counter);
 	struct net *net = READ(sk, __sk_common.skc_net.net);
 	e->netns = READ(net, ns.inum);
