@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -207,16 +206,13 @@ func (w *watcher) tell(s *watch.Story, n watch.News, e *watch.Event) {
 }
 
 func (w *watcher) line(at time.Time, s *watch.Story, n watch.News, e *watch.Event) {
+	b := w.out.AvailableBuffer()
 	if w.o.json {
-		line, err := watchview.Document(at, s, n, e)
-		if err != nil {
-			w.broken = fmt.Errorf("the answer could not be written as JSON: %w", err)
-			return
-		}
-		w.write(line)
-		return
+		b = append(watchview.AppendDocument(b, at, s, n, e), '\n')
+	} else {
+		b = watchview.AppendLine(b, w.style, at, s, n, e)
 	}
-	io.WriteString(w.out, watchview.Line(w.style, at, s, n, e))
+	w.out.Write(b)
 }
 
 // foot is the summary; status is that of the command, if there was one.
