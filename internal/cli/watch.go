@@ -92,7 +92,10 @@ func (a *app) watchHost(ctx context.Context, o *watchOptions, command []string) 
 	if !terminal.Is(file) {
 		w.style.Width = 0
 	}
-	w.tracker = watch.Tracker{Limit: o.limit, Brief: !o.json, Owner: src.Owner, Look: src.Look}
+	w.tracker = watch.Tracker{Limit: o.limit, Words: watch.NoWords, Owner: src.Owner, Look: src.Look}
+	if o.json {
+		w.tracker.Words = watch.OfFailing
+	}
 	if o.lasting > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(o.lasting))
