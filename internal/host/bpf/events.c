@@ -8,19 +8,17 @@ SEC("tp_btf/inet_sock_set_state") int set_state(u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
 	struct event e;
+	if (brief && ctx[1] == TCP_LISTEN)
+		return 0; // the end of a listener, or its copy for a connection that is not accepted yet
 	begin(&e, STATE);
-	if (!from_sock(&e, sk) || e.protocol != IPPROTO_TCP)
+	if (!from_argument(&e, sk) || e.protocol != IPPROTO_TCP)
 		return 0;
 	e.oldstate = ctx[1];
 	e.newstate = ctx[2];
-	if (make_cookie)
+	if (make_cookie && !e.cookie)
 		e.cookie = socket_cookie((void *)ctx[0]);
-	if (brief && e.oldstate == TCP_LISTEN)
-		return 0; // the end of a listener, or its copy for a connection that is not accepted yet
-	if (e.newstate != TCP_SYN_SENT)
-		from_tcp(&e, sk);
 	if (e.newstate == TCP_CLOSE)
-		e.err = READ(sk, sk_err);
+		e.err = FAST(sk, sk_err);
 	if (own_only) {
 		finish(&e);
 		return 0;
@@ -123,10 +121,9 @@ SEC("tp_btf/tcp_retransmit_skb") int retransmit(u64 *ctx)
 	struct sock *sk = (struct sock *)ctx[0];
 	struct event e;
 	begin(&e, RETRANSMIT);
-	if (!from_sock(&e, sk))
+	if (!from_argument(&e, sk))
 		return 0;
-	e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
-	from_tcp(&e, sk);
+	e.oldstate = e.newstate = FAST(sk, __sk_common.skc_state);
 	finish(&e);
 	return 0;
 }
@@ -140,8 +137,8 @@ SEC("tp_btf/tcp_send_reset") int send_reset(u64 *ctx)
 	if (reset_has_reason)
 		e.reason = ctx[2];
 	if (sk) {
-		from_sock(&e, sk);
-		e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
+		from_argument(&e, sk);
+		e.oldstate = e.newstate = FAST(sk, __sk_common.skc_state);
 		if (brief && e.newstate == TCP_CLOSE)
 			told(e.cookie);
 	}
@@ -170,9 +167,9 @@ SEC("tp_btf/tcp_receive_reset") int receive_reset(u64 *ctx)
 	struct sock *sk = (struct sock *)ctx[0];
 	struct event e;
 	begin(&e, RESET_RECEIVED);
-	if (!from_sock(&e, sk))
+	if (!from_argument(&e, sk))
 		return 0;
-	e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
+	e.oldstate = e.newstate = FAST(sk, __sk_common.skc_state);
 	finish(&e);
 	return 0;
 }
@@ -180,14 +177,15 @@ SEC("tp_btf/tcp_receive_reset") int receive_reset(u64 *ctx)
 SEC("tp_btf/inet_sk_error_report") int error_report(u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
+	u8 state = FAST(sk, __sk_common.skc_state);
+	if (brief && state == TCP_CLOSE && was_told(FAST(sk, __sk_common.skc_cookie.counter)))
+		return 0;
 	struct event e;
 	begin(&e, ERROR_REPORT);
-	if (!from_sock(&e, sk))
+	if (!from_argument(&e, sk))
 		return 0;
-	e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
-	if (brief && e.newstate == TCP_CLOSE && was_told(e.cookie))
-		return 0;
-	e.err = READ(sk, sk_err);
+	e.oldstate = e.newstate = state;
+	e.err = FAST(sk, sk_err);
 	finish(&e);
 	return 0;
 }

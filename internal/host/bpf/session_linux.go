@@ -117,6 +117,12 @@ func (s *Session) open(o Options, types *btf.Spec, spec *ebpf.CollectionSpec) er
 	}
 	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}}
 	coll, err := ebpf.NewCollectionWithOptions(spec, options)
+	if err != nil && !o.Own { // its verifier may refuse FAST (kernel.h)
+		if err := set(spec, "typed", uint32(0)); err != nil {
+			return err
+		}
+		coll, err = ebpf.NewCollectionWithOptions(spec, options)
+	}
 	if err != nil {
 		if coll, err = s.apart(spec, progs, options); err != nil {
 			return refusal(err)
@@ -201,6 +207,7 @@ func constants(spec *ebpf.CollectionSpec, o *Options) error {
 		set(spec, "own_only", yes(o.Own)),
 		set(spec, "make_cookie", yes(!o.Own)),
 		set(spec, "brief", yes(o.Brief && !o.Own)),
+		set(spec, "typed", yes(!o.Own)),
 		set(spec, "want_netns", o.Network),
 		set(spec, "want_cgroup", o.Cgroup),
 		set(spec, "want_tasks", yes(o.Tasks)),
