@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,6 +88,9 @@ func (a *app) watchHost(ctx context.Context, o *watchOptions, command []string) 
 		defer f.Close()
 		file = f
 	}
+	// Little lives long here, and much is made for a moment: with the usual 100 the
+	// heap of a few megabytes is gone through a hundred times a second.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	w := &watcher{app: a, o: o, source: src, why: why, out: bufio.NewWriterSize(file, 1<<16), began: time.Now()}
 	w.style = terminal.Detect(file, terminal.Mode(o.colour), a.env)
 	if !terminal.Is(file) {
