@@ -139,7 +139,14 @@ func beside(h *netns.Host, argv []string, connects, rate int) (w watched, err er
 		if err := watcher.Start(); err != nil {
 			return w, err
 		}
-		time.Sleep(3 * time.Second) // until it listens
+		// Until it listens: those that write a first line then are waited for.
+		file := argv[slices.Index(argv, "-o")+1]
+		for began := time.Now(); time.Since(began) < 3*time.Second || slices.Contains(argv, bpftraceStart) && time.Since(began) < time.Minute; time.Sleep(100 * time.Millisecond) {
+			if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+				break
+			}
+		}
+		time.Sleep(500 * time.Millisecond)
 	}
 	self, err := os.Executable()
 	if err != nil {
