@@ -11,8 +11,9 @@ import (
 
 // Flow reads how an established connection stands, or stood when it ended. Shut
 // says that this end has sent its FIN, ended that a read has met the peer's:
-// each stands in the kernel's numbers as one octet.
-func Flow(rc syscall.RawConn, shut, ended bool) (f *evidence.Flow, err error) {
+// each stands in the kernel's numbers as one octet. Failed says that an error has
+// ended it, which left no FIN of the peer's to be met.
+func Flow(rc syscall.RawConn, shut, ended, failed bool) (f *evidence.Flow, err error) {
 	var i sys.TCPInfo
 	var size, unacked, unread int
 	var errno syscall.Errno
@@ -20,6 +21,11 @@ func Flow(rc syscall.RawConn, shut, ended bool) (f *evidence.Flow, err error) {
 		if size, errno = sys.TCPInfoSize(int(fd), &i); errno == 0 {
 			unacked, _ = sys.Unacknowledged(int(fd))
 			unread, _ = sys.Queued(int(fd))
+			if shut && stateName(i.State) == "CLOSE" && !failed {
+				// Both FINs, of which the peer's waits to be read; or an error does.
+				events, errno := sys.Readiness(int(fd))
+				ended = ended || errno == 0 && events&sys.PollErr == 0
+			}
 		}
 	})
 	if err == nil && errno != 0 {
