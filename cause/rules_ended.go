@@ -19,6 +19,7 @@ var endedRules = []rule{
 	{id: PathFirewallReset, judge: resetOnTheWay, ref: "RFC 3360 §2.1; RFC 5961 §3"},
 	{id: PeerVanished, mutes: []ID{IsOpen}, judge: peerVanished, ref: "RFC 9293 §3.8.3, §3.8.4; tcp_write_timeout; tcp_keepalive_timer; tcp_probe_timer"},
 	{id: PeerClosed, mutes: []ID{IsOpen}, judge: peerClosed, ref: "RFC 9293 §3.6; recv(2)"},
+	{id: CancelledByCaller, judge: abortedHere, ref: "tcp_abort; sock_diag(7) SOCK_DESTROY; ss(8) -K"},
 	{id: PolicyDenied, judge: deniedWhileOpen, ref: "send(2) EPERM, EACCES; BPF_CGROUP_INET_EGRESS"},
 	{id: CancelledByCaller, judge: interruptedWhileOpen, ref: "signal(7)"},
 	{id: IsOpen, judge: closedHere, ref: "RFC 9293 §3.6, §3.10.4"},
@@ -67,6 +68,12 @@ func closedHere(v *view) reading {
 		r.say = "The connection to {target} was in order when the time allowed for it was over, and this end closed it."
 	case evidence.ByLook:
 		r.say = "The connection to {target} stands."
+	case evidence.ByReset:
+		r.say = "This end reset the connection to {target} itself."
+		return r
+	case evidence.ByForget:
+		r.say = "This end forgot the connection to {target} without a packet: its peer will learn it from a reset."
+		return r
 	default:
 		r.say = "This end closed the connection to {target} in order."
 	}
@@ -84,6 +91,18 @@ func interruptedWhileOpen(v *view) reading {
 			do:  "Nothing is wrong with the connection."}
 	}
 	return nothing
+}
+
+// abortedHere: no packet makes ECONNABORTED of an established connection, only
+// this host itself (tcp_abort; on Windows, what is ETIMEDOUT elsewhere).
+func abortedHere(v *view) reading {
+	if v.end.errno != "ECONNABORTED" {
+		return nothing
+	}
+	r := local(Likely, "")
+	r.say = "This host itself aborted the connection to {target}: its socket was destroyed from outside the program, as `ss -K` does."
+	r.do = "Find out who destroys sockets here: an administrator's `ss -K`, a network manager whose address has gone, or a BPF program (bpf_sock_destroy)."
+	return r
 }
 
 func deniedWhileOpen(v *view) reading {
@@ -114,7 +133,7 @@ func brokenPipe(v *view) reading {
 func peerReset(v *view) reading {
 	e := v.end
 	switch {
-	case e.errno != "ECONNRESET" && e.errno != "ECONNABORTED":
+	case e.errno != "ECONNRESET":
 		return nothing
 	case brokenPipe(v).says():
 		return reading{confidence: Possible, culprit: v.peer(), blanks: v.stood()}

@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -13,21 +14,19 @@ import (
 // says that this end has sent its FIN, ended that a read has met the peer's:
 // each stands in the kernel's numbers as one octet.
 func Flow(rc syscall.RawConn, shut, ended bool) (f *evidence.Flow, err error) {
+	bad := rc.Control(func(fd uintptr) { f, err = FlowOf(int(fd), shut, ended) })
+	return f, errors.Join(bad, err)
+}
+
+// FlowOf is [Flow] of a descriptor.
+func FlowOf(fd int, shut, ended bool) (f *evidence.Flow, err error) {
 	var i sys.TCPInfo
-	var size, unacked, unread int
-	var errno syscall.Errno
-	err = rc.Control(func(fd uintptr) {
-		if size, errno = sys.TCPInfoSize(int(fd), &i); errno == 0 {
-			unacked, _ = sys.Unacknowledged(int(fd))
-			unread, _ = sys.Queued(int(fd))
-		}
-	})
-	if err == nil && errno != 0 {
-		err = os.NewSyscallError("getsockopt(TCP_INFO)", errno)
+	size, errno := sys.TCPInfoSize(fd, &i)
+	if errno != 0 {
+		return nil, os.NewSyscallError("getsockopt(TCP_INFO)", errno)
 	}
-	if err != nil {
-		return nil, err
-	}
+	unacked, _ := sys.Unacknowledged(fd)
+	unread, _ := sys.Queued(fd)
 	us := func(n uint64) time.Duration { return time.Duration(n) * time.Microsecond }
 	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
 	f = &evidence.Flow{
