@@ -17,6 +17,8 @@ var endedRules = []rule{
 	{id: PeerRebooted, judge: peerRebooted, ref: "RFC 9293 §3.5.1, §3.10.7.1; tcp_v4_send_reset; tcp_validate_incoming: a RST is no acknowledgment"},
 	{id: IdleStateExpired, judge: idleStateExpired, ref: "RFC 5382 §5 (REQ-5); nf_conntrack-sysctl.rst nf_conntrack_tcp_timeout_established"},
 	{id: PathFirewallReset, judge: resetOnTheWay, ref: "RFC 3360 §2.1; RFC 5961 §3"},
+	{id: LocalFirewallDrop, judge: filteredOut, ref: "nft(8); nf_hook_slow: a dropped segment is sent again, as a lost one is"},
+	{id: LocalFirewallInput, judge: filteredIn, ref: "nft(8); nf_hook_slow"},
 	{id: PeerVanished, mutes: []ID{IsOpen}, judge: peerVanished, ref: "RFC 9293 §3.8.3, §3.8.4; tcp_write_timeout; tcp_keepalive_timer; tcp_probe_timer"},
 	{id: PeerClosed, mutes: []ID{IsOpen}, judge: peerClosed, ref: "RFC 9293 §3.6; recv(2)"},
 	{id: CancelledByCaller, judge: abortedHere, ref: "tcp_abort; sock_diag(7) SOCK_DESTROY; ss(8) -K"},
@@ -152,7 +154,7 @@ func peerRebooted(v *view) reading {
 	if v.toSelf() {
 		return nothing
 	}
-	if e.errno == "ETIMEDOUT" && e.reachable() {
+	if e.errno == "ETIMEDOUT" && e.reachable() && !v.filteredHere() {
 		return reading{confidence: Possible, culprit: v.peer(), say: "What was sent to {target} was not acknowledged any more, and a new connection was answered: the peer may have forgotten this one, as after a reboot."}.behind(true)
 	}
 	if !e.forgotten() {
@@ -174,6 +176,7 @@ func idleStateExpired(v *view) reading {
 	e := v.end
 	r := reading{confidence: Possible, culprit: Culprit{Kind: Path}, blanks: Blanks{"elapsed": Duration(e.idle())}}
 	switch {
+	case e.errno == "ETIMEDOUT" && v.filteredHere():
 	case v.toSelf() || e.idle() < patience || e.windowClosed():
 	case e.forgotten():
 		return r.behind(e.idle() < forgetful || v.onLink())
@@ -273,6 +276,43 @@ func zeroWindow(v *view) reading {
 	return r
 }
 
+// filteredOut and filteredIn: this host's own packet filter, as it is now, stops
+// what this end sends, or what comes back.
+func filteredOut(v *view) reading {
+	if !v.gaveUpWaiting() || !stopped(v.filterOut) {
+		return nothing
+	}
+	r := local(Likely, "").named(v.filterOut, ruleDrops)
+	r.say = "This host's own packet filter drops what is sent on the established connection to {target}[[: {detail}]]."
+	return r
+}
+
+func filteredIn(v *view) reading {
+	if !v.gaveUpWaiting() || stopped(v.filterOut) || !stopped(v.filterIn) {
+		return nothing
+	}
+	r := local(Likely, "").named(v.filterIn, ruleDrops)
+	r.say = "This host's own packet filter drops what comes from {address} on the established connection[[: {detail}]]."
+	return r
+}
+
+// gaveUpWaiting says that the connection ended, or was left, without an answer.
+func (v *view) gaveUpWaiting() bool {
+	e := v.end
+	return e.errno == "ETIMEDOUT" || e.errno == "" && !e.eof && e.by != evidence.ByLook && e.unanswered()
+}
+
+// filteredHere says that this host's own packet filter is in the way.
+func (v *view) filteredHere() bool {
+	return stopped(v.filterOut) || stopped(v.filterIn)
+}
+
+// stopped says that a rule drops the packet for sure.
+func stopped(f *evidence.Filter) bool {
+	rule := f.Stops()
+	return rule != nil && rule.Verdict == ruleDrops
+}
+
 // peerVanished: what was sent, or asked by keepalive, was not acknowledged until
 // a limit was reached.
 func peerVanished(v *view) reading {
@@ -295,7 +335,7 @@ func peerVanished(v *view) reading {
 		return r
 	case e.errno != "ETIMEDOUT":
 		return nothing
-	case e.windowClosed() && e.answeredOne():
+	case e.windowClosed() && e.answeredOne(), v.filteredHere():
 		r.confidence = Possible
 	case e.reachable(), e.idle() >= forgetful && !e.unreachable() && !v.toSelf():
 		r.confidence = Possible // it is back, or a device forgot the connection
