@@ -11,6 +11,7 @@ import (
 // instead of all others once a log has an [evidence.End].
 var endedRules = []rule{
 	{id: PathLost, mutes: []ID{PeerVanished, IdleStateExpired, ZeroWindow}, judge: pathLost, ref: "RFC 1122 §4.2.3.9; RFC 5461 §2; tcp_v4_err sk_err_soft; tcp_write_err; __tcp_retransmit_skb rebuild_header"},
+	{id: PathLost, judge: ownWayLost, ref: "__tcp_retransmit_skb rebuild_header; dev_deactivate"},
 	{id: ZeroWindow, mutes: []ID{IsOpen, CancelledByCaller}, judge: zeroWindow, ref: "RFC 9293 §3.8.6.1; tcp_probe_timer; tcp_ack_probe; tcp(7) TCP_INFO tcpi_snd_wnd"},
 	{id: BrokenPipe, judge: brokenPipe, ref: "send(2) EPIPE; tcp_reset: CLOSE_WAIT gives EPIPE; sk_stream_error"},
 	{id: PeerReset, judge: peerReset, ref: "RFC 9293 §3.5.2, §3.10.7.4; tcp_reset"},
@@ -176,7 +177,7 @@ func idleStateExpired(v *view) reading {
 	e := v.end
 	r := reading{confidence: Possible, culprit: Culprit{Kind: Path}, blanks: Blanks{"elapsed": Duration(e.idle())}}
 	switch {
-	case e.errno == "ETIMEDOUT" && v.filteredHere():
+	case e.errno == "ETIMEDOUT" && (v.filteredHere() || v.ownWayGone() != ""):
 	case v.toSelf() || e.idle() < patience || e.windowClosed():
 	case e.forgotten():
 		return r.behind(e.idle() < forgetful || v.onLink())
@@ -211,9 +212,10 @@ func pathLost(v *view) reading {
 		return nothing
 	}
 	if why := v.ownWayGone(); why != "" {
-		r := local(either(e.neverLeft(), Certain, Likely), why)
-		r.say = "This host lost its own way to {address} while the connection was established[[: {detail}]]."
-		return r
+		if e.flow.Retransmitted > 0 || v.noCarrier() {
+			return nothing // see ownWayLost
+		}
+		return lostHere(either(e.neverLeft(), Certain, Likely), why)
 	}
 	if p := e.again; p != nil && p.Answer == evidence.AnswerICMP && p.ICMP != nil && !v.fromHere(p.ICMP) {
 		// The same way to the same place: what a new SYN met, the old
@@ -235,6 +237,28 @@ func pathLost(v *view) reading {
 	return reading{confidence: Likely, culprit: Culprit{Kind: Router}, detail: "an ICMP error came whose sender the kernel does not tell"}
 }
 
+// ownWayLost: this host's own way is gone now, but something was sent again
+// before, and nobody answered that: the peer or the path may have gone first. A
+// carrier is lost with the other end of the cable as well.
+func ownWayLost(v *view) reading {
+	if why := v.ownWayGone(); why != "" && (v.gaveUpWaiting() || v.errno == "EHOSTUNREACH" || v.errno == "ENETUNREACH" || v.errno == "ENETDOWN") {
+		return lostHere(Likely, why)
+	}
+	return nothing
+}
+
+func lostHere(c Confidence, why string) reading {
+	r := local(c, why)
+	r.say = "This host lost its own way to {address} while the connection was established[[: {detail}]]."
+	return r
+}
+
+// noCarrier says that the interface is on, and hears nobody.
+func (v *view) noCarrier() bool {
+	l := v.link
+	return l != nil && l.Exists && l.Up && !l.Carrier && !l.Loopback
+}
+
 // ownWayGone says what of this host's own way to the peer is missing now.
 func (v *view) ownWayGone() string {
 	switch r, l := v.route, v.link; {
@@ -244,7 +268,7 @@ func (v *view) ownWayGone() string {
 		return fmt.Sprintf("its interface %s is gone", l.Name)
 	case l != nil && !l.Up:
 		return fmt.Sprintf("its interface %s is switched off", l.Name)
-	case l != nil && !l.Carrier && !l.Loopback:
+	case v.noCarrier():
 		return fmt.Sprintf("its interface %s has no carrier", l.Name)
 	case v.hostAddr != nil && !v.hostAddr.Local:
 		if !v.hostAddr.Addr.IsValid() {
@@ -333,9 +357,9 @@ func peerVanished(v *view) reading {
 		r.confidence = Possible
 		r.say = "What was sent to {target} was not acknowledged[[ for {elapsed}]] when this end closed the connection."
 		return r
-	case e.errno != "ETIMEDOUT":
+	case e.errno != "ETIMEDOUT" && !(v.ownWayGone() != "" && e.unanswered() && OutcomeOf(e.errno) == Unreachable):
 		return nothing
-	case e.windowClosed() && e.answeredOne(), v.filteredHere():
+	case e.windowClosed() && e.answeredOne(), v.filteredHere(), v.ownWayGone() != "":
 		r.confidence = Possible
 	case e.reachable(), e.idle() >= forgetful && !e.unreachable() && !v.toSelf():
 		r.confidence = Possible // it is back, or a device forgot the connection
