@@ -19,10 +19,30 @@ type Listening struct {
 	// Stands: the connection has not ended there when it has here, and ends with
 	// the server.
 	Stands bool `yaml:"stands"`
-	// Datagrams and Answers, over UDP, are what the server counts: there is no
-	// connection that could end.
-	Datagrams uint64 `yaml:"datagrams"`
-	Answers   uint64 `yaml:"answers"`
+	// Datagrams, over UDP, is how far they came: answered, received or none. There
+	// is no connection that could end.
+	Datagrams Datagrams `yaml:"datagrams"`
+}
+
+// Datagrams is how far a dial's datagrams came, as a server counts them.
+type Datagrams string
+
+// The ways they came.
+const (
+	DatagramsAnswered Datagrams = "answered"
+	DatagramsReceived Datagrams = "received" // and not answered
+	DatagramsNone     Datagrams = "none"     // none arrived
+)
+
+// counted is that by the counters.
+func counted(datagrams, answers uint64) Datagrams {
+	switch {
+	case answers > 0:
+		return DatagramsAnswered
+	case datagrams > 0:
+		return DatagramsReceived
+	}
+	return DatagramsNone
 }
 
 // Heard is what came of it.
@@ -30,8 +50,8 @@ type Heard struct {
 	Truth     Truth         `json:"truth"`
 	Verdict   cause.Verdict `json:"verdict"`
 	Judgement Judgement     `json:"judgement"`
-	Datagrams uint64        `json:"datagrams,omitempty"`
-	Answers   uint64        `json:"answers,omitempty"`
+	Datagrams Datagrams     `json:"datagrams,omitempty"` // over UDP, instead
+	Want      Datagrams     `json:"want,omitempty"`
 	// Event is the line that the server printed.
 	Event json.RawMessage `json:"event,omitempty"`
 }
@@ -60,10 +80,10 @@ func (r *Result) hear(s *Scenario, line []byte) error {
 }
 
 // count judges what a server has counted that has no connections.
-func (r *Result) count(s *Scenario, datagrams, answers uint64) {
-	h := &Heard{Truth: s.Listener.Truth, Datagrams: datagrams, Answers: answers}
-	if want := s.Listener; datagrams != want.Datagrams || answers != want.Answers {
-		h.Judgement.Defects = append(h.Judgement.Defects, fmt.Sprintf("%d datagrams and %d answers, not %d and %d", want.Datagrams, want.Answers, datagrams, answers))
+func (r *Result) count(s *Scenario, came Datagrams) {
+	h := &Heard{Datagrams: came, Want: s.Listener.Datagrams, Judgement: Judgement{Exact: came == s.Listener.Datagrams}}
+	if !h.Judgement.Exact {
+		h.Judgement.Defects = []string{fmt.Sprintf("its datagrams are %s, not %s", s.Listener.Datagrams, came)}
 	}
 	r.heard(h)
 }
@@ -88,11 +108,13 @@ func (l *Listening) check(s *Scenario) error {
 	switch {
 	case n != 1:
 		return at("", "there are %d services that listen: it is about exactly one", n)
-	case udp && (l.Stands || l.Truth.Cause != "" || l.Datagrams == 0):
-		return at("", "over UDP there is no connection that could end: write datagrams and answers")
+	case udp && (l.Stands || l.Truth.Cause != ""):
+		return at("", "over UDP there is no connection that could end: write datagrams alone")
+	case udp && l.Datagrams != DatagramsAnswered && l.Datagrams != DatagramsReceived && l.Datagrams != DatagramsNone:
+		return at("datagrams", "%q: write answered, received or none", l.Datagrams)
 	case udp:
 		return nil
-	case l.Datagrams+l.Answers > 0:
+	case l.Datagrams != "":
 		return at("datagrams", "they are for a service with --udp")
 	}
 	if err := l.Truth.check(); err != nil {

@@ -85,10 +85,8 @@ func (st *Stand) hear(ctx context.Context, r *Result) error {
 			l = one
 		}
 	}
-	if s.Listener.Datagrams > 0 {
-		c := l.server.Counters()
-		r.count(s, c.Datagrams, c.Answers)
-		return nil
+	if s.Listener.Datagrams != "" {
+		return st.count(ctx, l, r)
 	}
 	if s.Listener.Stands {
 		l.Close()
@@ -106,4 +104,25 @@ func (st *Stand) hear(ctx context.Context, r *Result) error {
 		return l.err
 	}
 	return r.hear(s, l.line)
+}
+
+// count waits a moment for a server that is about to count an answer which has
+// arrived already.
+func (st *Stand) count(ctx context.Context, l *listener, r *Result) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var came Datagrams
+	for range 100 {
+		c := l.server.Counters()
+		if came = counted(c.Datagrams, c.Answers); came == st.Scenario.Listener.Datagrams {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	r.count(st.Scenario, came)
+	return nil
 }
