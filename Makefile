@@ -82,8 +82,9 @@ deps: ## the table of allowed imports
 	go test -count=1 -run "^TestDeps" .
 
 .PHONY: binary
-binary: build ## the binary is static and starts
+binary: build ## the binary is static, starts, and can drop capabilities (linked with C, as for the race detector, it cannot)
 	scripts/check-static bin/dialscope
+	CGO_ENABLED=0 go test -count=1 -run '^TestKeepCapabilities$$' ./internal/host/sys
 	bin/dialscope version
 
 .PHONY: cross

@@ -34,6 +34,17 @@ func (r *Report) Counters() (Counters, bool) {
 	return countersOf(f), true
 }
 
-// Counters are those of now, or of the connection's end. It is false where the
-// system does not count, and for a connection without a descriptor.
-func (c *Conn) Counters() (Counters, bool) { return c.Report().Counters() }
+// Counters are those of now, also after the peer's FIN, or of when the connection
+// failed or was closed. It is false where the system does not count, and for a
+// connection without a descriptor.
+func (c *Conn) Counters() (Counters, bool) {
+	c.mu.Lock()
+	over := c.failing || c.closed
+	c.mu.Unlock()
+	if !over {
+		if f, _ := c.flow(); f != nil {
+			return countersOf(f), true
+		}
+	}
+	return c.Report().Counters()
+}

@@ -66,7 +66,7 @@ var table = map[string]room{
 	"internal/lab/experiment": {layer: useCase,
 		imports: `std syscall internal/tcpstate internal/host/netns internal/host/sys`},
 	"internal/lab": {layer: useCase,
-		imports: `std syscall os/exec . evidence cause internal/host/bpf internal/host/netns internal/host/tun internal/lab/peer internal/listen
+		imports: `std syscall os/exec . evidence cause internal/host/bpf internal/host/netns internal/host/pcapfile internal/host/tun internal/lab/peer internal/listen
 			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},
@@ -108,6 +108,7 @@ var table = map[string]room{
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},
 	"internal/testmain":    {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
 	"internal/bench":       {layer: tool, imports: `std syscall os/exec . cause internal/host/netns internal/lab internal/wire github.com/vishvananda/netlink`},
+	"internal/golden":      {layer: tool, imports: `std github.com/google/go-cmp/cmp`},
 	"internal/testcapture": {layer: tool, imports: `std internal/wire internal/host/pcapfile`},
 	"scripts/testreport":   {layer: tool, imports: `std`},
 }

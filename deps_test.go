@@ -28,7 +28,7 @@ const pure = `bytes cmp encoding encoding/base64 encoding/binary encoding/hex en
 const fenced = `C os/exec plugin syscall unsafe`
 
 // testTools is open to every test.
-const testTools = `std syscall os/exec github.com/google/go-cmp/cmp github.com/google/go-cmp/cmp/cmpopts
+const testTools = `std syscall os/exec internal/golden github.com/google/go-cmp/cmp github.com/google/go-cmp/cmp/cmpopts
 	go.uber.org/goleak pgregory.net/rapid internal/testmain internal/host/netns internal/host/tun`
 
 // layer orders the rooms. An import goes to a lower layer, or stays within one

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 func TestConnectionIsAsGoodAsNets(t *testing.T) {
@@ -42,7 +43,7 @@ func TestConnectionIsAsGoodAsNets(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	for _, loopback := range []string{"127.0.0.1:0", "[::1]:0"} {
-		to := listen(t, loopback, hold)
+		to := testmain.Listen(t, loopback, hold)
 		for _, d := range []*Dialer{{}, {Thorough: true}, {Settle: 5 * time.Millisecond}, {MPTCP: true}, {UserTimeout: time.Second}} {
 			c, r, err := d.DialReport(context.Background(), "tcp", to.String())
 			if err != nil {
@@ -221,7 +222,7 @@ func TestCancelledBeforeItBegins(t *testing.T) {
 // A peer that speaks first makes the socket readable and writable at once,
 // which is no error.
 func TestPeerSpeaksFirst(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", func(c *net.TCPConn) {
+	to := testmain.Listen(t, "127.0.0.1:0", func(c *net.TCPConn) {
 		io.WriteString(c, "220 hello")
 		hold(c)
 	})
@@ -244,8 +245,8 @@ func TestPeerSpeaksFirst(t *testing.T) {
 }
 
 func TestPeerResetsOrClosesAtOnce(t *testing.T) {
-	reset := listen(t, "127.0.0.1:0", func(c *net.TCPConn) { c.SetLinger(0) })
-	fin := listen(t, "127.0.0.1:0", func(*net.TCPConn) {})
+	reset := testmain.Listen(t, "127.0.0.1:0", func(c *net.TCPConn) { c.SetLinger(0) })
+	fin := testmain.Listen(t, "127.0.0.1:0", func(*net.TCPConn) {})
 	d := Dialer{Settle: 2 * time.Second}
 	c, r, err := d.DialReport(context.Background(), "tcp", reset.String())
 	if v := r.Verdict(); v.Cause != cause.AcceptedThenReset || v.Outcome != cause.Reset || v.Errno != "ECONNRESET" {
@@ -268,7 +269,7 @@ func TestPeerResetsOrClosesAtOnce(t *testing.T) {
 }
 
 func TestSourceAddressAndPort(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	free := closedPort(t, "127.0.0.2")
 	c, r, err := (&Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}}).DialReport(context.Background(), "tcp", to.String())
 	if err != nil {
@@ -357,7 +358,7 @@ func TestSelfConnectIsNotReturned(t *testing.T) {
 }
 
 func TestControl(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	var calls []string
 	d := Dialer{Control: func(network, address string, c syscall.RawConn) error {
 		calls = append(calls, network+" "+address)
@@ -446,7 +447,7 @@ func TestOtherNetworksGoToNet(t *testing.T) {
 }
 
 func TestKeepAlive(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	for _, tt := range []struct {
 		name     string
 		d        Dialer

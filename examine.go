@@ -3,6 +3,8 @@ package dialscope
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -292,6 +294,9 @@ func (x *examination) seeIPv6Off(errno syscall.Errno) {
 		if !x.unseen("links", err) {
 			return
 		}
+		if len(all) > most {
+			x.Add(evidence.FromFeature, &evidence.Unseen{What: "links", Why: fmt.Sprintf("only %d of %d interfaces were asked for disable_ipv6", most, len(all))})
+		}
 		for _, i := range all[:min(len(all), most)] {
 			if i.Flags&net.FlagLoopback == 0 {
 				off(i.Name)
@@ -310,7 +315,11 @@ func (x *examination) seeHopLimit() {
 }
 
 func (x *examination) sysctlText(name string) {
-	if f, err := procfs.Sysctl(name); err == nil {
+	f, err := procfs.Sysctl(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return // this kernel has no such setting
+	}
+	if x.unseen("sysctl", err) {
 		x.Add(evidence.FromProcfs, f)
 	}
 }

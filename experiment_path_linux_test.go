@@ -11,6 +11,7 @@ import (
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/netns"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 func probesOf(r *Report) (all []*evidence.Probe) {
@@ -25,9 +26,8 @@ func probesOf(r *Report) (all []*evidence.Probe) {
 func TestSYNProxyOnTheWay(t *testing.T) {
 	t.Parallel()
 	c := network(t, 3, false)
-	if _, err := c.Routers[0].SYNProxy(netns.Forward, 80); err != nil {
-		t.Skip("no SYN proxy here: ", err)
-	}
+	_, err := c.Routers[0].SYNProxy(netns.Forward, 80)
+	testmain.Check(t, "netns", err)
 	for family, ends := range map[string][2]netip.Addr{"IPv4": {c.Server4, c.Hops4[0]}, "IPv6": {c.Server6, c.Hops6[0]}} {
 		to := netip.AddrPortFrom(ends[0], 80)
 		r := dialFrom(t, c.Client, &Dialer{Timeout: 5 * time.Second, Probes: PathProbes}, to)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // The cases of Go's own dial tests (net/dial_test.go, dial_unix_test.go,
@@ -96,7 +97,7 @@ func TestMappedAddress(t *testing.T) {
 // TestDialLocal and TestDialListenerAddr (golang.org/issue/18806): no host, or an
 // unspecified one, is this host, whatever the family of its listener.
 func TestUnspecifiedHost(t *testing.T) {
-	four, six := listen(t, "127.0.0.1:0", hold), listen(t, "[::1]:0", hold)
+	four, six := testmain.Listen(t, "127.0.0.1:0", hold), testmain.Listen(t, "[::1]:0", hold)
 	for _, tt := range []struct {
 		network, host string
 		port          uint16
@@ -129,7 +130,7 @@ func TestUnspecifiedHost(t *testing.T) {
 // delay was waited for.
 func TestRaceOfManyKinds(t *testing.T) {
 	const slow4, dead4, live4, dead6 = "127.0.0.11", "127.0.0.12", "127.0.0.1", "::1"
-	port := listen(t, "127.0.0.1:0", hold).Port()
+	port := testmain.Listen(t, "127.0.0.1:0", hold).Port()
 	silent(t, slow4, port)
 	const forever = time.Minute
 	for _, tt := range []struct {
@@ -171,7 +172,7 @@ func TestRaceOfManyKinds(t *testing.T) {
 // TestDialParallel: many addresses, of which one connects, are no burden; many
 // that refuse all have their turn. Their number is what a datagram holds.
 func TestManyAddresses(t *testing.T) {
-	live := listen(t, "127.0.0.1:0", hold)
+	live := testmain.Listen(t, "127.0.0.1:0", hold)
 	list := addrs("127.0.0.1")
 	for i := range 60 {
 		list = append(list, netip.AddrFrom4([4]byte{127, 1, 0, byte(i)}))
@@ -196,7 +197,7 @@ func TestManyAddresses(t *testing.T) {
 // TestDialerFallbackDelay: "a very brief delay" falls back at once, an explicit
 // one is kept, and the default is RFC 8305's 250 ms.
 func TestFallbackDelays(t *testing.T) {
-	live := listen(t, "127.0.0.2:0", hold)
+	live := testmain.Listen(t, "127.0.0.2:0", hold)
 	silent(t, "127.0.0.1", live.Port())
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"two.test": addrs("127.0.0.1", "127.0.0.2")}})
 	for _, tt := range []struct{ delay, want time.Duration }{
@@ -225,8 +226,8 @@ func TestTheOtherConnectionIsClosed(t *testing.T) {
 		_, err := c.Read(make([]byte, 1))
 		ends <- err
 	}
-	one := listen(t, "127.0.0.1:0", watch)
-	listen(t, target("127.0.0.2", one.Port()), watch)
+	one := testmain.Listen(t, "127.0.0.1:0", watch)
+	testmain.Listen(t, target("127.0.0.2", one.Port()), watch)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"two.test": addrs("127.0.0.1", "127.0.0.2")}})
 	d := asking(z)
 	d.EveryAddress = true // both handshakes are completed, whoever is first
@@ -274,7 +275,7 @@ func TestDualStack(t *testing.T) {
 // TestDialerDualStackFDLeak: dials at once, of both families; the leak check of
 // this package counts descriptors.
 func TestManyDualStackDials(t *testing.T) {
-	one := listen(t, "127.0.0.1:0", hold)
+	one := testmain.Listen(t, "127.0.0.1:0", hold)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"both.test": addrs("127.0.0.1", "::1")}})
 	var all sync.WaitGroup
 	for range 10 {
@@ -293,7 +294,7 @@ func TestManyDualStackDials(t *testing.T) {
 // TestDialContextCancelRace (golang.org/issue/16523): cancelled in the moment in
 // which SO_ERROR says that it is connected.
 func TestCancelledAsItConnects(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	ctx, cancel := context.WithCancel(context.Background())
 	d := Dialer{Trace: &Trace{Observed: func(_ int, e evidence.Entry) {
 		if e.Fact.Kind() == "so_error" {
@@ -310,7 +311,7 @@ func TestCancelledAsItConnects(t *testing.T) {
 // TestCancelAfterDial (golang.org/issue/15078): a context that ends after the dial
 // does nothing to the connection.
 func TestCancelledAfterTheDial(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", func(c *net.TCPConn) { io.Copy(c, c) })
+	to := testmain.Listen(t, "127.0.0.1:0", func(c *net.TCPConn) { io.Copy(c, c) })
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"echo.test": addrs("127.0.0.1")}})
 	for _, address := range []string{to.String(), target("echo.test", to.Port())} {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -345,7 +346,7 @@ func TestClosedPortFailsFast(t *testing.T) {
 // TestDialTimeout, TestDialTimeoutMaxDuration: a bound beyond all time is none, and
 // every bound in the past is a timeout.
 func TestBoundsOfTime(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	silent := silent(t, "127.0.0.1", 0)
 	now := time.Now()
 	for _, d := range []*Dialer{
@@ -376,7 +377,7 @@ func TestBoundsOfTime(t *testing.T) {
 // dead address does not take the time of a live one, and no address is tried
 // when the time is over.
 func TestInTurnAfterARefusal(t *testing.T) {
-	live := listen(t, "127.0.0.2:0", hold)
+	live := testmain.Listen(t, "127.0.0.2:0", hold)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"two.test": addrs("127.0.0.1", "127.0.0.2")}})
 	d := asking(z)
 	d.FallbackDelay, d.Timeout = -1, 10*time.Second
@@ -404,7 +405,7 @@ func TestControlOfEveryNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer datagram.Close()
-	four, six := listen(t, "127.0.0.1:0", hold).String(), listen(t, "[::1]:0", hold).String()
+	four, six := testmain.Listen(t, "127.0.0.1:0", hold).String(), testmain.Listen(t, "[::1]:0", hold).String()
 	type key struct{}
 	for _, tt := range []struct{ network, address, told string }{
 		{"tcp", four, "tcp4"}, {"tcp4", four, "tcp4"}, {"tcp", six, "tcp6"}, {"tcp6", six, "tcp6"},

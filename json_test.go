@@ -3,19 +3,15 @@ package dialscope
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 // reports are made by hand, so that the public document can be compared to the
 // last byte.
@@ -72,19 +68,7 @@ func TestGoldenJSON(t *testing.T) {
 			var got bytes.Buffer
 			json.Indent(&got, line, "", "  ")
 			got.WriteByte('\n')
-			file := filepath.Join("testdata", "report", name+".json")
-			if *update {
-				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got.String()); diff != "" {
-				t.Errorf("%s (-golden +now; go test -run GoldenJSON -update . rewrites it):\n%s", file, diff)
-			}
+			golden.Check(t, "report/"+name+".json", got.String())
 		})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // distribution is sorted durations.
@@ -157,7 +158,7 @@ func manyDials(t *testing.T) int {
 // Dials that connect, are refused, expire and are cancelled leave no
 // descriptor, no goroutine and no memory.
 func TestNothingIsLeft(t *testing.T) {
-	open := listen(t, "127.0.0.1:0", hold).String()
+	open := testmain.Listen(t, "127.0.0.1:0", hold).String()
 	closed := closedPort(t, "127.0.0.1").String()
 	mute := silent(t, "127.0.0.1", 0).String()
 	ended, cancel := context.WithCancel(context.Background())

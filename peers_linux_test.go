@@ -11,33 +11,6 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// listen accepts on a loopback address and gives each connection to serve.
-func listen(t testing.TB, address string, serve func(*net.TCPConn)) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer c.Close()
-				serve(c.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		running.Wait()
-	})
-	return l.Addr().(*net.TCPAddr).AddrPort()
-}
-
 // hold keeps a connection until its peer ends it.
 func hold(c *net.TCPConn) { c.Read(make([]byte, 1)) }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // asking is a dialer that resolves in z.
@@ -26,7 +27,7 @@ func target(host string, port uint16) string {
 
 // A dead first address costs the attempt delay and no more, and is told of.
 func TestRaceGoesOnBesideASilentAddress(t *testing.T) {
-	live := listen(t, "127.0.0.2:0", hold)
+	live := testmain.Listen(t, "127.0.0.2:0", hold)
 	silent(t, "127.0.0.1", live.Port())
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"two.test": addrs("127.0.0.1", "127.0.0.2")}})
 	d := asking(z)
@@ -59,7 +60,7 @@ func TestRaceGoesOnBesideASilentAddress(t *testing.T) {
 
 // A refused first address starts the next at once, without the delay.
 func TestRaceGoesOnAfterARefusal(t *testing.T) {
-	live := listen(t, "127.0.0.2:0", hold)
+	live := testmain.Listen(t, "127.0.0.2:0", hold)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"two.test": addrs("127.0.0.1", "127.0.0.2")}})
 	d := asking(z)
 	d.FallbackDelay = time.Minute
@@ -103,7 +104,7 @@ func TestEveryAddressFails(t *testing.T) {
 // Without a race each address has its share of the time (net.partialDeadline):
 // what is left divided by the addresses that are left, at least two seconds.
 func TestInTurnDividesTheTime(t *testing.T) {
-	live := listen(t, "127.0.0.3:0", hold)
+	live := testmain.Listen(t, "127.0.0.3:0", hold)
 	silent(t, "127.0.0.1", live.Port())
 	silent(t, "127.0.0.2", live.Port())
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"three.test": addrs("127.0.0.1", "127.0.0.2", "127.0.0.3")}})
@@ -147,7 +148,7 @@ func TestShare(t *testing.T) {
 
 // RFC 8305 §3: an A answer waits for its AAAA 50 ms, and then goes ahead.
 func TestResolutionDelay(t *testing.T) {
-	live := listen(t, "127.0.0.1:0", hold)
+	live := testmain.Listen(t, "127.0.0.1:0", hold)
 	z := &zone{names: map[string][]netip.Addr{"late6.test": addrs("127.0.0.1", "::1")}, holdFor: dnsmessage.TypeAAAA, release: make(chan struct{})}
 	d := asking(serveZone(t, z))
 	c, r, err := d.DialReport(context.Background(), "tcp", target("late6.test", live.Port()))
@@ -170,7 +171,7 @@ func TestResolutionDelay(t *testing.T) {
 // Both families at hand: IPv6 goes first, as RFC 6724's default policy has it,
 // and the families alternate.
 func TestFamiliesAlternate(t *testing.T) {
-	live := listen(t, "127.0.0.2:0", hold)
+	live := testmain.Listen(t, "127.0.0.2:0", hold)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"mixed.test": addrs("127.0.0.1", "127.0.0.2", "::1")}})
 	d := asking(z)
 	c, r, err := d.DialReport(context.Background(), "tcp", target("mixed.test", live.Port()))
@@ -191,7 +192,7 @@ func TestFamiliesAlternate(t *testing.T) {
 }
 
 func TestFamilyOfTheNetwork(t *testing.T) {
-	live := listen(t, "127.0.0.1:0", hold)
+	live := testmain.Listen(t, "127.0.0.1:0", hold)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"mixed.test": addrs("127.0.0.1", "::1")}})
 	c, r, err := asking(z).DialReport(context.Background(), "tcp4", target("mixed.test", live.Port()))
 	if err != nil {
@@ -209,8 +210,8 @@ func TestFamilyOfTheNetwork(t *testing.T) {
 }
 
 func TestEveryAddress(t *testing.T) {
-	live := listen(t, "127.0.0.2:0", hold)
-	second := listen(t, target("127.0.0.3", live.Port()), hold)
+	live := testmain.Listen(t, "127.0.0.2:0", hold)
+	second := testmain.Listen(t, target("127.0.0.3", live.Port()), hold)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"three.test": addrs("127.0.0.1", "127.0.0.2", "127.0.0.3")}})
 	d := asking(z)
 	d.EveryAddress = true
@@ -280,7 +281,7 @@ func TestResolverThatIsMute(t *testing.T) {
 
 // A resolver of the caller's is asked, and its answer stands in the report.
 func TestCallersResolver(t *testing.T) {
-	live := listen(t, "127.0.0.1:0", hold)
+	live := testmain.Listen(t, "127.0.0.1:0", hold)
 	z := serveZone(t, &zone{names: map[string][]netip.Addr{"mine.test": addrs("127.0.0.1")}})
 	d := &Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, z.addr.String())
@@ -341,7 +342,7 @@ func TestCancelARace(t *testing.T) {
 // draft-ietf-happy-happyeyeballs-v3: an HTTPS record's port and hints say where
 // to connect (RFC 9460 §7.2, §7.3), when they are asked for.
 func TestServiceRecords(t *testing.T) {
-	live := listen(t, "127.0.0.2:0", hold)
+	live := testmain.Listen(t, "127.0.0.2:0", hold)
 	record := &dnsmessage.SVCBResource{Priority: 1, Target: dnsmessage.MustNewName(".")}
 	record.SetParam(dnsmessage.SVCParamPort, []byte{byte(live.Port() >> 8), byte(live.Port())})
 	record.SetParam(dnsmessage.SVCParamIPv4Hint, []byte{127, 0, 0, 2})

@@ -300,7 +300,7 @@ func TestSweepBeyondTheDescriptorLimit(t *testing.T) {
 			swept := sweepFrom(t, c.Client, order)
 			took := time.Since(began)
 			for _, s := range swept {
-				if s.Outcome != cause.Timeout || s.SYNs != 2 {
+				if s.Outcome != cause.Timeout || s.SYNs < 2 { // a busy host's kernel may have sent a third
 					t.Fatalf("%+v", s)
 				}
 			}

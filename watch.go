@@ -137,8 +137,11 @@ func (c *Conn) Send(b []byte, flags SendFlags) (int, error) {
 }
 
 // ReadFrom copies from r to the connection, by splice(2) or sendfile(2) where
-// the connection can.
+// the connection can. A pipe that r is may be made to hold more.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	if f, p := c.pipe(r); p != nil {
+		return c.readFromPipe(f, p)
+	}
 	c.stir()
 	if w, is := r.(*Conn); is {
 		r = w.conn
@@ -156,8 +159,12 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// WriteTo copies from the connection to w, by splice(2) where it can.
+// WriteTo copies from the connection to w, by splice(2) where it can. A pipe
+// that w is may be made to hold more.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
+	if f, p := c.pipe(w); p != nil {
+		return c.writeToPipe(f, p)
+	}
 	to := w
 	if other, is := w.(*Conn); is {
 		other.stir()
@@ -316,9 +323,9 @@ func (c *Conn) flow() (*evidence.Flow, error) {
 		return nil, c.noRaw
 	}
 	c.mu.Lock()
-	shut, eof := c.shut, c.eof
+	shut, eof, failing := c.shut, c.eof, c.failing
 	c.mu.Unlock()
-	f, err := sock.Flow(c.raw, shut, eof)
+	f, err := sock.Flow(c.raw, shut, eof, failing)
 	if err != nil {
 		return nil, err
 	}
@@ -402,13 +409,15 @@ func (c *Conn) examine(by string, errno evidence.Errno) {
 		c.failing, c.failed = true, c.snapshot(c.ends)
 		return
 	}
+	c.mu.Lock()
+	c.failing = true
+	c.mu.Unlock()
 	f, why := c.flow()
 	var queued []*evidence.ICMP
 	if c.raw != nil {
 		queued = sock.Queue(c.raw)
 	}
 	c.mu.Lock()
-	c.failing = true
 	for _, i := range queued {
 		c.add(evidence.FromErrqueue, i)
 	}

@@ -78,9 +78,11 @@ func describe(i *evidence.ICMP) string {
 	return fmt.Sprintf("%s %s: %s", family, number, text)
 }
 
-// icmpConfidence is certain when the error ended the attempt and its sender is known.
+// icmpConfidence is certain when the error ended the attempt and its sender is
+// known, and known not to be this host where it counts as a router.
 func (v *view) icmpConfidence() Confidence {
-	return either(!v.soft && v.icmp.Offender.IsValid(), Certain, Likely)
+	sender := v.sender(v.icmp).Kind
+	return either(!v.soft && v.icmp.Offender.IsValid() && (sender != Router || v.knowsOwn()), Certain, Likely)
 }
 
 func icmpRule(id ID) func(*view) reading {

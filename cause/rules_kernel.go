@@ -119,7 +119,7 @@ func (v *view) dropReading(row *dropReason, d *evidence.KernelDrop) reading {
 		if rule := f.Stops(); rule != nil && rule.Verdict == ruleRejects && row.cause == LocalFirewallDrop {
 			return nothing
 		}
-		if v.trackingFull() && !byRule(d) || v.datagram != nil && d.Direction == out { // a rule that rejects gives EPERM, too
+		if !byRule(d) && (v.trackingFull() || !v.trackingSeen()) || v.datagram != nil && d.Direction == out { // a rule that rejects gives EPERM, too
 			r.confidence = Likely
 		}
 		r.detail = ""
@@ -147,6 +147,12 @@ func byRule(d *evidence.KernelDrop) bool {
 func (v *view) trackingFull() bool {
 	c := v.conntrack
 	return c != nil && c.Max > 0 && c.Count >= c.Max || v.increased("conntrack.drop") || v.increased("conntrack.insert_failed")
+}
+
+// trackingSeen says that connection tracking was looked at.
+func (v *view) trackingSeen() bool {
+	_, counted := v.rose("conntrack.drop")
+	return counted || v.conntrack != nil
 }
 
 // conntrackDrop: netfilter dropped the packet, connection tracking is full and

@@ -87,7 +87,8 @@ func TestKernelDrops(t *testing.T) {
 		{"rp_filter", watched(droppedReply("IP_RPFILTER", "SYN-ACK")), is(ReversePathFilter, Certain, Local)},
 		{"rp_filter, heard of late", late(droppedReply("IP_RPFILTER", "SYN-ACK")), is(ReversePathFilter, Certain, Local)},
 		{"rp_filter on a RST", watched(droppedReply("IP_RPFILTER", "RST-ACK")), is(ReversePathFilter, Certain, Local)},
-		{"an input rule", watched(droppedReply("NETFILTER_DROP", "SYN-ACK")), is(LocalFirewallInput, Certain, Local)},
+		{"an input rule, or connection tracking", watched(droppedReply("NETFILTER_DROP", "SYN-ACK")), is(LocalFirewallInput, Likely, Local)},
+		{"an input rule, with room in connection tracking", watched(droppedReply("NETFILTER_DROP", "SYN-ACK"), &evidence.Conntrack{Count: 1, Max: 10}), is(LocalFirewallInput, Certain, Local)},
 		{"a socket filter", watched(droppedReply("SOCKET_FILTER", "SYN-ACK")), is(LocalFirewallInput, Certain, Local)},
 		{"a bad checksum", watched(droppedReply("TCP_CSUM", "SYN-ACK")), func() wanted {
 			w := is(ReplyMalformed, Likely, Destination)

@@ -49,7 +49,7 @@ func familyUnsupported(v *view) reading {
 		// A seccomp filter gives the same errno (systemd's RestrictAddressFamilies=).
 		return local(either(v.security != nil && v.security.Seccomp == 0, Certain, Likely), "")
 	case v.ipv6Off() == off && (v.errno == "EADDRNOTAVAIL" || v.errno == "ENETUNREACH" || v.errno == "EACCES"):
-		return local(Certain, "IPv6 is switched off by the sysctl disable_ipv6")
+		return local(either(!v.hidden["links"] && !v.hidden["sysctl"], Certain, Likely), "IPv6 is switched off by the sysctl disable_ipv6")
 	case v.ipv6Off() == partlyOff && (v.errno == "EADDRNOTAVAIL" || v.errno == "ENETUNREACH"):
 		return local(Possible, "IPv6 is switched off on some interfaces by the sysctl disable_ipv6")
 	case v.errno == "EAFNOSUPPORT":
@@ -257,7 +257,7 @@ func noRoute(v *view) reading {
 		if linkDown(v).says() || v.ipv6Off() == partlyOff || v.refusingRule() != nil && v.route.Type == "" {
 			return local(Possible, "")
 		}
-		return local(either(len(v.route.Undecided) == 0, Certain, Likely), "")
+		return local(either(len(v.route.Undecided) == 0 && !v.hidden["links"] && !v.hidden["sysctl"], Certain, Likely), "")
 	}
 	return local(Possible, "a route exists now")
 }

@@ -66,7 +66,7 @@ func udpSilent(v *view) reading {
 	if v.silent() && v.datagram.SendErrno == "" && !v.datagram.Answered {
 		n, seen := v.undelivered()
 		filtered := v.filterIn.Stops() != nil && v.filterIn.Stops().Verdict == ruleDrops
-		return reading{confidence: either(seen && n <= 0 && !filtered || v.filterIn.Clear(), Certain, Likely), culprit: Culprit{Kind: Nobody}, detail: v.datagram.Unheard}
+		return reading{confidence: either(seen && (n <= 0 && !filtered || v.filterIn.Clear()), Certain, Likely), culprit: Culprit{Kind: Nobody}, detail: v.datagram.Unheard}
 	}
 	return nothing
 }

@@ -47,6 +47,7 @@ type view struct {
 	filterIn  *evidence.Filter // and for the answer
 	sysctls   map[string]string
 	rises     map[string]int64 // counters, a link's as "link.tx_packets"
+	hidden    map[string]bool  // what could not be looked at: see [evidence.Unseen]
 
 	kernel  kernel   // what the kernel of this host said
 	survey  *survey  // what experiments found; nil: none were made
@@ -124,6 +125,11 @@ func look(network string, a *evidence.Attempt) *view {
 			} else {
 				v.filterOut = f
 			}
+		case *evidence.Unseen:
+			if v.hidden == nil {
+				v.hidden = make(map[string]bool)
+			}
+			v.hidden[f.What] = true
 		case *evidence.Counters:
 			v.count(f)
 			v.countedAt = e.At
@@ -331,6 +337,12 @@ func (v *view) fromHere(i *evidence.ICMP) bool {
 		return true
 	}
 	return v.toSelf()
+}
+
+// knowsOwn says that an address of this host is known, so that a stranger's
+// can be told from it.
+func (v *view) knowsOwn() bool {
+	return v.local != nil || v.route != nil && v.route.Source.IsValid()
 }
 
 // hopLimit is the TTL that the caller asked for; 0: none.

@@ -17,6 +17,7 @@ const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-qui
        scripts/bench read [-rounds N] [-packets N] [-small N] [-flood N]
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
        scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
+       scripts/bench talk [-size N] [-rounds N] [-quick] [sending] [receiving] [both]
        scripts/bench attribution [-timeout D] [-md FILE] [SCENARIO...]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
@@ -27,6 +28,8 @@ sweep dialscope sweep beside C by epoll and by io_uring, goroutines around
       targets; silent-million where it is named
 listen dialscope listen beside package net; a million short connections, a
       part of them reset, counted; more connections than descriptors
+talk  dialscope talk beside nc, ncat and socat: a GiB through pipes, in either
+      direction and both at once
 attribution dialscope beside nmap, tcptraceroute, mtr and hping3 in scenarios
       of the lab: who names the cause and the culprit, and how long that takes
 `
@@ -58,6 +61,14 @@ func main() {
 		err = attribution(args)
 	case "watch":
 		err = watchBench(args)
+	case "talk":
+		err = talkBench(args)
+	case "talksource": // writes into the pipe of a contestant of talk
+		err = talkSource(args)
+	case "talksink": // reads out of it
+		err = talkSink(args)
+	case "talkpeer": // is at the connection's other end
+		err = talkPeer(args)
 	case "connects": // the load, started by watch
 		err = connectsLoad(args)
 	case "sweepclient": // in the client's namespace, started by sweep

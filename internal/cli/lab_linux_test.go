@@ -5,6 +5,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dialscope/dialscope/internal/golden"
 	"github.com/dialscope/dialscope/internal/testmain"
 )
 
@@ -13,7 +14,7 @@ func TestLab(t *testing.T) {
 	testmain.Need(t, "netns")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/lab",
-		UpdateScripts:       *update,
+		UpdateScripts:       golden.Update(),
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LC_ALL", "C.UTF-8")

@@ -19,6 +19,7 @@ import (
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/internal/golden"
 	"github.com/dialscope/dialscope/internal/listen"
 )
 
@@ -263,7 +264,7 @@ func TestListenWords(t *testing.T) {
 			{By: "path", How: "ICMP", Cause: cause.PathLost, Count: 2}, {By: "peer", How: "RST", Cause: cause.BrokenPipe, Count: 1}}}))
 	l.network = "udp"
 	got.WriteString(l.summaryText(&listen.Summary{Took: time.Second, Counters: listen.Counters{Datagrams: 2, Peers: 1, Answers: 1, Lost: 1, In: 10, Out: 20}}))
-	golden(t, "listen.golden", got.String())
+	golden.Check(t, "listen.golden", got.String())
 }
 
 func TestSpans(t *testing.T) {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/series"
+	"github.com/dialscope/dialscope/internal/golden"
 )
 
 // testApp is an app with an environment of its own, and its standard output.
@@ -38,23 +37,6 @@ func testApp(pairs ...string) (*app, *bytes.Buffer) {
 	}, out
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs; look, then run the test with -update (-want +got):\n%s", file, diff)
-	}
-}
-
 func TestHelp(t *testing.T) {
 	for _, c := range []struct{ name, columns string }{{"help.60", "60"}, {"help.80", "80"}, {"help.120", "120"}} {
 		a, out := testApp("LANG", "C.UTF-8", "COLUMNS", c.columns)
@@ -63,7 +45,7 @@ func TestHelp(t *testing.T) {
 		if err := root.Execute(); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, c.name+".golden", out.String())
+		golden.Check(t, c.name+".golden", out.String())
 	}
 }
 
@@ -167,7 +149,7 @@ func TestSeriesText(t *testing.T) {
 		}
 		got.WriteString(out.String())
 	}
-	golden(t, "series.golden", got.String())
+	golden.Check(t, "series.golden", got.String())
 }
 
 func TestBuild(t *testing.T) {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,10 +10,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"github.com/dialscope/dialscope/internal/golden"
 	"github.com/dialscope/dialscope/internal/host/bpf"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // leakFree runs the tests and fails when they leave a goroutine behind.
 type leakFree struct{ *testing.M }
@@ -47,7 +45,7 @@ func program() {
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		UpdateScripts:       *update,
+		UpdateScripts:       golden.Update(),
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LC_ALL", "C.UTF-8")

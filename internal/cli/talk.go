@@ -26,7 +26,7 @@ const exitInsecure = 6
 
 const aboutTalk = `talk joins standard input and output to a connection, as nc does, and says in one line on the error stream how it ended: who ended it, how, in which state, and how many bytes were sent, acknowledged, received, and still unacknowledged. Sent is not received: what is not acknowledged, nobody may have.
 
-At the end of its input talk sends FIN and goes on receiving (-N, the default); --keep-open leaves that out. With --send or --idle nothing is read from standard input and no FIN is sent, unless -N asks for it. When the peer has sent FIN, talk ends as soon as the input pauses.
+At the end of its input talk sends FIN and goes on receiving (-N, the default); --keep-open leaves that out. With --send or --idle nothing is read from standard input and no FIN is sent, unless -N asks for it. When the peer has sent FIN, talk ends once it has everything and the input has paused for half a second.
 
 With --json the document of dial is printed when the connection has ended, with the end's verdict and counters; what the peer sends is then thrown away, or written to --output.
 

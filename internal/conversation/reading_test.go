@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,10 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/golden"
 	"github.com/dialscope/dialscope/internal/testcapture"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // readBytes reads a capture in memory.
 func readBytes(t testing.TB, b []byte, r *Reading) []*Report {
@@ -223,19 +219,7 @@ func TestDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join("testdata", name+".json")
-		if *update {
-			if err := os.WriteFile(file, append(got, '\n'), 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
-			t.Errorf("%s (-update writes it anew):\n%s", file, diff)
-		}
+		golden.Check(t, name+".json", string(got)+"\n")
 		var back Report
 		if err := json.Unmarshal(got, &back); err != nil {
 			t.Fatal(err)

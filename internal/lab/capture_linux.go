@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope/internal/host/netns"
+	"github.com/dialscope/dialscope/internal/host/pcapfile"
 )
 
 // Capture runs a scenario once and writes what passed the interfaces of one of
@@ -59,6 +60,7 @@ type frame struct {
 	iface uint32
 	at    time.Time
 	data  []byte
+	out   bool
 }
 
 func listenPackets(h *netns.Host, ends []PlanEnd) (*capture, error) {
@@ -69,6 +71,8 @@ func listenPackets(h *netns.Host, ends []PlanEnd) (*capture, error) {
 		if err != nil {
 			return os.NewSyscallError("socket(AF_PACKET)", err)
 		}
+		const room = 16 << 20 // for a flood of data; the limit of a user without privileges takes its place
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, room)
 		c.file = os.NewFile(uintptr(fd), "packets")
 		for i, e := range ends {
 			link, err := net.InterfaceByName(e.Interface)
@@ -113,7 +117,7 @@ func (c *capture) read() {
 			continue
 		}
 		if i, known := c.index[link.Ifindex]; known {
-			c.taken = append(c.taken, frame{i, time.Now(), slices.Clone(buf[:n])})
+			c.taken = append(c.taken, frame{i, time.Now(), slices.Clone(buf[:n]), link.Pkttype == syscall.PACKET_OUTGOING})
 		}
 	}
 }
@@ -126,19 +130,29 @@ func (c *capture) stop() []frame {
 	return c.taken
 }
 
+// The link types of Ethernet and of raw IP (tcpdump.org/linktypes).
+const (
+	linkEthernet = 1
+	linkRawIP    = 101
+)
+
 func (c *capture) write(w io.Writer, frames []frame) error {
-	p := newPcapng(w)
+	file, err := pcapfile.NewNgWriter(w, "dialscope lab")
 	for i, name := range c.names {
 		link := uint16(linkEthernet)
 		if c.raw[uint32(i)] {
 			link = linkRawIP
 		}
-		p.addInterface(name, link)
+		_, err = file.Interface(name, link, 0)
 	}
 	for _, f := range frames {
-		p.packet(f.iface, f.at, f.data)
+		way := pcapfile.Inbound
+		if f.out {
+			way = pcapfile.Outbound
+		}
+		err = file.Frame(f.iface, time.Duration(f.at.UnixNano()), f.data, len(f.data), way)
 	}
-	return p.err
+	return err // the first stays
 }
 
 func swap16(v uint16) uint16 {

@@ -377,7 +377,7 @@ func (s *shard) tellEnd(c *conn, l *last) {
 	if l.took = time.Since(c.began); l.ending == limitFIN {
 		l.limit = time.Since(s.Server.began)
 	}
-	f, err := sock.FlowOf(int(c.fd), l.half, l.fin)
+	f, err := sock.FlowOf(int(c.fd), l.half, l.fin, l.errno != "")
 	var v *cause.Verdict
 	var log evidence.Log
 	if f != nil && !s.Evidence && l.ordinary(c.out > 0, s.alive != nil) && l.errno == "" && inOrder[f.State] {

@@ -45,15 +45,17 @@ const chunk = 128 << 10
 
 // grace is how long input may pause, after the peer has sent FIN, before that is
 // the end: a program that is still sending goes on.
-const grace = time.Second
+const grace = 500 * time.Millisecond
 
 // session is one Run under way.
 type session struct {
 	Config
 	conn     *dialscope.Conn
 	stream   Stream
-	sending  sync.Mutex // whoever writes
+	sending  sync.Mutex // whoever writes piece by piece
+	finished bool       // FIN was sent: no more heartbeats; sending guards it
 	lastSent atomic.Int64
+	counted  uint64 // octets sent, when await looked last
 	began    time.Time
 	plain    bool // stream is conn
 }
@@ -104,10 +106,10 @@ func (s *session) await(ctx context.Context, down, up <-chan error) error {
 			if err != nil {
 				return ownFault(err)
 			}
-			if down = nil; up == nil {
+			if down = nil; up == nil || s.paused() {
 				return nil
 			}
-			ticker := time.NewTicker(grace / 4)
+			ticker := time.NewTicker(grace / 10)
 			defer ticker.Stop()
 			pausing = ticker.C
 		case err := <-up:
@@ -120,12 +122,23 @@ func (s *session) await(ctx context.Context, down, up <-chan error) error {
 				return nil
 			}
 		case <-pausing:
-			idle := time.Since(s.began) - time.Duration(s.lastSent.Load())
-			if n, ok := s.conn.Counters(); idle >= grace && (!ok || n.Unacknowledged == 0) {
+			if s.paused() {
 				return nil
 			}
 		}
 	}
+}
+
+// paused says that nothing was sent for the time of grace, and that the peer has
+// everything.
+func (s *session) paused() bool {
+	n, counts := s.conn.Counters()
+	if counts && n.Sent != s.counted { // what was spliced, nobody else notes
+		s.counted = n.Sent
+		s.lastSent.Store(int64(time.Since(s.began)))
+	}
+	idle := time.Since(s.began) - time.Duration(s.lastSent.Load())
+	return idle >= grace && (!counts || n.Unacknowledged == 0)
 }
 
 // ownFault is nil for the connection's own end, which its report tells.
@@ -142,8 +155,8 @@ func (s *session) receive() error {
 	if s.Datagrams {
 		return s.receiveDatagrams()
 	}
-	if s.plain {
-		// Files and pipes are filled by splice(2), without this program seeing a byte.
+	if s.plain && isPipe(s.Out) {
+		// By splice(2), without this program seeing a byte.
 		_, err := s.conn.WriteTo(s.Out)
 		return err
 	}
@@ -182,6 +195,7 @@ func (s *session) send() error {
 	if s.HalfClose && !s.Datagrams {
 		s.sending.Lock()
 		defer s.sending.Unlock()
+		s.finished = true
 		return s.stream.CloseWrite()
 	}
 	return nil
@@ -190,8 +204,12 @@ func (s *session) send() error {
 // pump reads the input to its end. A read that fails is an end, too, and is
 // told; what was read before it is sent.
 func (s *session) pump() error {
-	if s.Lines {
+	switch {
+	case s.Lines:
 		return s.pumpLines()
+	case s.plain && s.Flags == 0 && s.Heartbeat == 0 && isPipe(s.In):
+		_, err := s.conn.ReadFrom(s.In)
+		return err
 	}
 	buf := make([]byte, chunk)
 	for {
@@ -214,6 +232,19 @@ func (s *session) pump() error {
 func (s *session) write(b []byte) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
+	return s.writeLocked(b)
+}
+
+// writeBeat sends a heartbeat; false: there are to be no more. After this end's
+// own FIN it would break the connection. Of an error the reading direction is
+// told, too.
+func (s *session) writeBeat() bool {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	return !s.finished && s.writeLocked(s.Beat) == nil
+}
+
+func (s *session) writeLocked(b []byte) error {
 	var err error
 	if s.Flags != 0 && s.plain {
 		_, err = s.conn.Send(b, s.Flags)
@@ -236,8 +267,8 @@ func (s *session) beat(ctx context.Context) {
 		}
 		wait := s.Heartbeat - (time.Since(s.began) - time.Duration(s.lastSent.Load()))
 		if wait <= 0 {
-			if s.write(s.Beat) != nil {
-				return // the reading direction is told, too
+			if !s.writeBeat() {
+				return
 			}
 			wait = s.Heartbeat
 		}

@@ -1,11 +1,8 @@
 package answer
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +13,8 @@ import (
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var styles = []struct {
 	name    string
@@ -50,26 +46,8 @@ func TestGolden(t *testing.T) {
 				fmt.Fprintf(&got, "==== trace\n%s", Trace(terminal.Style{Width: 80, Unicode: true}, a, false))
 			}
 			fmt.Fprintf(&got, "==== brief\n%s", Brief(terminal.Style{Width: 80, Unicode: true}, a))
-			golden(t, name, strings.ReplaceAll(got.String(), "\x1b", "␛"))
+			golden.Check(t, name+".golden", strings.ReplaceAll(got.String(), "\x1b", "␛"))
 		})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs; look, then run the test with -update (-want +got):\n%s", file, diff)
 	}
 }
 

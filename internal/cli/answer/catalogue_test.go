@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/internal/golden"
 )
 
 func catalogueTitle(id cause.ID) string {
@@ -35,7 +36,7 @@ func TestPagesGolden(t *testing.T) {
 		got.WriteString(ErrnoPage(style, errno, title) + "----\n")
 		got.WriteString(List(style, []cause.Entry{entry}, []cause.ErrnoEntry{errno}))
 	}
-	golden(t, "pages", strings.ReplaceAll(got.String(), "\x1b", "␛"))
+	golden.Check(t, "pages.golden", strings.ReplaceAll(got.String(), "\x1b", "␛"))
 }
 
 // Every page of the catalogue fits a terminal, commands aside.
@@ -66,7 +67,7 @@ func TestChecklistGolden(t *testing.T) {
 		{Title: "what can", State: "yes", Why: "not said", Adds: "not said"},
 		{Title: "what is not known", State: "unknown", Why: "it was not tried", Adds: "little"},
 	}
-	golden(t, "checklist", "==== 80\n"+Checklist(terminal.Style{Width: 80, Unicode: true}, checks)+"==== 60\n"+Checklist(terminal.Style{Width: 60}, checks))
+	golden.Check(t, "checklist.golden", "==== 80\n"+Checklist(terminal.Style{Width: 80, Unicode: true}, checks)+"==== 60\n"+Checklist(terminal.Style{Width: 60}, checks))
 }
 
 func TestRowsGolden(t *testing.T) {
@@ -78,5 +79,5 @@ func TestRowsGolden(t *testing.T) {
 		}
 		got.WriteString(Headline(style, prepared(cases()["race"])))
 	}
-	golden(t, "rows", got.String())
+	golden.Check(t, "rows.golden", got.String())
 }

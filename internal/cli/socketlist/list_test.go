@@ -3,39 +3,16 @@ package socketlist
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/internal/golden"
 	"github.com/dialscope/dialscope/internal/sockets"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-update writes it anew):\n%s", file, diff)
-	}
-}
 
 // busy is a host with a bit of everything.
 func busy() *sockets.Table {
@@ -83,12 +60,12 @@ func TestText(t *testing.T) {
 		if strings.Contains(got, "\x1b") {
 			t.Errorf("width %d: an escape sequence without colour", width)
 		}
-		golden(t, fmt.Sprintf("busy.%d.golden", width), got)
+		golden.Check(t, fmt.Sprintf("busy.%d.golden", width), got)
 	}
 	l := New(busy(), all, "remote", false)
 	l.Info = true
-	golden(t, "info.100.golden", text(l, terminal.Style{Width: 100}))
-	golden(t, "colour.golden", text(New(busy(), all, "state", true), terminal.Style{Width: 100, Colour: true, Unicode: true}))
+	golden.Check(t, "info.100.golden", text(l, terminal.Style{Width: 100}))
+	golden.Check(t, "colour.golden", text(New(busy(), all, "state", true), terminal.Style{Width: 100, Colour: true, Unicode: true}))
 }
 
 func TestTextOfLittle(t *testing.T) {
@@ -138,7 +115,7 @@ func TestWrite(t *testing.T) {
 	if err := l.Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "busy.json", b.String())
+	golden.Check(t, "busy.json", b.String())
 	var d struct {
 		Sockets []struct {
 			Cookie string

@@ -4,41 +4,18 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
 	"github.com/dialscope/dialscope/internal/conversation"
 	"github.com/dialscope/dialscope/internal/frame"
+	"github.com/dialscope/dialscope/internal/golden"
 	"github.com/dialscope/dialscope/internal/testcapture"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-update writes it anew):\n%s", file, diff)
-	}
-}
 
 // read gives the only connection of a script.
 func read(t *testing.T, lines string, rungs int) (*conversation.Report, *conversation.Summary) {
@@ -70,9 +47,9 @@ func TestStories(t *testing.T) {
 	for _, c := range samples {
 		r, _ := read(t, c.lines, 100)
 		style := terminal.Style{Width: 80, Unicode: true}
-		golden(t, c.name+".80.golden", Line(style, r)+Details(style, r)+"\n"+Ladder(style, r))
-		golden(t, c.name+".132.golden", Ladder(terminal.Style{Width: 132}, r))
-		golden(t, c.name+".svg", SVG(r))
+		golden.Check(t, c.name+".80.golden", Line(style, r)+Details(style, r)+"\n"+Ladder(style, r))
+		golden.Check(t, c.name+".132.golden", Ladder(terminal.Style{Width: 132}, r))
+		golden.Check(t, c.name+".svg", SVG(r))
 	}
 }
 
@@ -150,7 +127,7 @@ func TestSummary(t *testing.T) {
 	for i := range 60 {
 		sum.RTT.Add(time.Duration(i*i) * 100 * time.Microsecond)
 	}
-	golden(t, "summary.golden", Summary(terminal.Style{Width: 80, Unicode: true}, sum, title))
+	golden.Check(t, "summary.golden", Summary(terminal.Style{Width: 80, Unicode: true}, sum, title))
 	if empty := Summary(terminal.Style{}, new(conversation.Summary), title); empty != "0 connections, 0 frames, 0 of them belong to TCP; 0 ns\n" {
 		t.Errorf("nothing was read: %q", empty)
 	}

@@ -2,42 +2,19 @@ package watchview
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/cli/terminal"
+	"github.com/dialscope/dialscope/internal/golden"
 	"github.com/dialscope/dialscope/internal/sockets"
 	"github.com/dialscope/dialscope/internal/watch"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-update writes it anew):\n%s", file, diff)
-	}
-}
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -105,7 +82,7 @@ func TestLines(t *testing.T) {
 		var b strings.Builder
 		tr := happened(func(s *watch.Story, n watch.News, e *watch.Event) { b.WriteString(Line(style, at(s, e), s, n, e)) })
 		b.WriteString("\n" + Summary(style, &tr.Summary, 3, 2*time.Second, func(id cause.ID) string { e, _ := cause.Lookup(id); return e.Title }))
-		golden(t, "lines."+name+".golden", b.String())
+		golden.Check(t, "lines."+name+".golden", b.String())
 		if style.Colour == false && strings.Contains(b.String(), "\x1b") {
 			t.Errorf("%s: an escape sequence", name)
 		}
@@ -130,7 +107,7 @@ func TestDocuments(t *testing.T) {
 	status := 7
 	line(Sum(start, &tr.Summary, 3, time.Second, &status))
 	line(Sum(start, &watch.Summary{}, 0, 0, nil))
-	golden(t, "documents.json", b.String())
+	golden.Check(t, "documents.json", b.String())
 }
 
 // screenOf is a screen that has seen it all.
@@ -148,7 +125,7 @@ func TestScreen(t *testing.T) {
 		c := screenOf()
 		style := terminal.Style{Unicode: true}
 		lines := c.Draw(style, size[0], size[1], later)
-		golden(t, fmt.Sprintf("screen.%d.golden", size[0]), strings.Join(lines, "\n")+"\n")
+		golden.Check(t, fmt.Sprintf("screen.%d.golden", size[0]), strings.Join(lines, "\n")+"\n")
 		for _, keys := range []string{"", "?", "\r", "j\r", "/curl", "x", "s", "sss "} {
 			c := screenOf()
 			c.Missing, c.Lost = []string{"Packets that this host throws away are not seen."}, 7
@@ -176,7 +153,7 @@ func TestScreen(t *testing.T) {
 func TestScreenLadder(t *testing.T) {
 	c := screenOf()
 	c.chosen, c.open = 2, true
-	golden(t, "ladder.80.golden", strings.Join(c.Draw(terminal.Style{Unicode: true}, 80, 24, later), "\n")+"\n")
+	golden.Check(t, "ladder.80.golden", strings.Join(c.Draw(terminal.Style{Unicode: true}, 80, 24, later), "\n")+"\n")
 }
 
 // numbers are the connections that the list shows.

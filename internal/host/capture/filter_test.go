@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,7 +16,20 @@ import (
 	"github.com/dialscope/dialscope/internal/wire"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m) }
+func TestMain(m *testing.M) { testmain.Main(m, testmain.Helper("open", openUnprivileged)) }
+
+// openUnprivileged succeeds where a capture is not allowed.
+func openUnprivileged([]string) int {
+	k, err := Open(Config{})
+	if err == nil {
+		k.Close()
+	}
+	if errors.Is(err, ErrNoPrivilege) {
+		return 0
+	}
+	fmt.Printf("Open: %v, want %v", err, ErrNoPrivilege)
+	return 1
+}
 
 const snap = 192
 

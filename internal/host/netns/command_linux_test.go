@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -70,7 +71,7 @@ func TestDeny(t *testing.T) {
 			}
 			out, err := cmd.Output()
 			if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
-				t.Skipf("policy %d: %v", policy, err)
+				testmain.Check(t, "netns", fmt.Errorf("policy %d: %w", policy, err))
 			}
 			if err == nil || !strings.Contains(string(out), want.Error()) {
 				t.Errorf("policy %d, unprivileged %t: %q, %v; want %v", policy, unprivileged, out, err, want)

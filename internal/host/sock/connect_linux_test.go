@@ -17,6 +17,7 @@ import (
 
 	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/sys"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // answering is a connect(2) stand-in that makes the connection with a blocking
@@ -45,7 +46,7 @@ func answering(t testing.TB, to netip.AddrPort, ready int16, errno syscall.Errno
 // (EINTR: "the connection request ... shall be established asynchronously"), or
 // be in progress. All three are decided by SO_ERROR, and none by a second call.
 func TestWhateverConnectSaysFirst(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	for _, errno := range []syscall.Errno{0, syscall.EINTR, syscall.EINPROGRESS} {
 		calls := 0
 		c := towards(to)
@@ -112,7 +113,7 @@ func wantSyscallError(t testing.TB, err error, call string, errno syscall.Errno)
 
 func TestOpenAndRefused(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
-		open := listen(t, net.JoinHostPort(host, "0"), hold)
+		open := testmain.Listen(t, net.JoinHostPort(host, "0"), hold)
 		conn, r, err := try(t, towards(open))
 		if err != nil {
 			t.Fatal(err)
@@ -196,7 +197,7 @@ func TestLookingTooEarly(t *testing.T) {
 // and what a pending error looks like (connect(2), UNIX Network Programming
 // §16.3): only SO_ERROR tells them apart.
 func TestReadableAndWritableAtOnce(t *testing.T) {
-	greeting := listen(t, "127.0.0.1:0", func(c *net.TCPConn) {
+	greeting := testmain.Listen(t, "127.0.0.1:0", func(c *net.TCPConn) {
 		c.Write([]byte("220 ready\r\n"))
 		hold(c)
 	})
@@ -215,7 +216,7 @@ func TestReadableAndWritableAtOnce(t *testing.T) {
 		t.Errorf("read %q, %v", b[:n], err)
 	}
 
-	resetting := listen(t, "127.0.0.1:0", func(c *net.TCPConn) { c.SetLinger(0) })
+	resetting := testmain.Listen(t, "127.0.0.1:0", func(c *net.TCPConn) { c.SetLinger(0) })
 	c = towards(resetting)
 	c.fakeConnect = answering(t, resetting, sys.PollIn|sys.PollOut|sys.PollErr, syscall.EINPROGRESS, &calls)
 	_, r, err = try(t, c)
@@ -226,7 +227,7 @@ func TestReadableAndWritableAtOnce(t *testing.T) {
 }
 
 func TestPeerThatClosesAtOnce(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", func(*net.TCPConn) {})
+	to := testmain.Listen(t, "127.0.0.1:0", func(*net.TCPConn) {})
 	calls := 0
 	c := towards(to)
 	c.fakeConnect = answering(t, to, sys.PollIn|sys.PollRDHup, syscall.EINPROGRESS, &calls)
@@ -322,7 +323,7 @@ func TestDeadlineInTheContextToo(t *testing.T) {
 // golang.org/issue/16523: the context ends in the moment in which the handshake
 // does. There is no connection, and no descriptor.
 func TestCancelledAsItConnects(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	for _, kind := range []evidence.Kind{"connect", "so_error", "tcp_info"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		conn, r, err := connectWith(ctx, towards(to), when(kind, cancel))
@@ -335,7 +336,7 @@ func TestCancelledAsItConnects(t *testing.T) {
 
 // After the attempt the context is nothing to the connection (golang.org/issue/15078).
 func TestCancelledAfterwards(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", func(c *net.TCPConn) {
+	to := testmain.Listen(t, "127.0.0.1:0", func(c *net.TCPConn) {
 		b := make([]byte, 5)
 		n, _ := c.Read(b)
 		c.Write(b[:n])
@@ -382,7 +383,7 @@ func TestCheckpoints(t *testing.T) {
 // Settle watches a connection whose peer says nothing until the time is over,
 // and one whose peer speaks no longer than that.
 func TestSettle(t *testing.T) {
-	quiet := listen(t, "127.0.0.1:0", hold)
+	quiet := testmain.Listen(t, "127.0.0.1:0", hold)
 	c := towards(quiet)
 	c.Settle = 20 * time.Millisecond
 	conn, r, err := try(t, c)
@@ -396,7 +397,7 @@ func TestSettle(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the connection's own deadline: %v", err)
 	}
-	fin := listen(t, "127.0.0.1:0", func(*net.TCPConn) {})
+	fin := testmain.Listen(t, "127.0.0.1:0", func(*net.TCPConn) {})
 	c = towards(fin)
 	c.Settle = patience
 	if _, r, err = try(t, c); err != nil {
@@ -408,7 +409,7 @@ func TestSettle(t *testing.T) {
 }
 
 func TestControlRunsBeforeBind(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	c := towards(to)
 	c.Local = netip.MustParseAddrPort("127.0.0.9:0")
 	ran := 0

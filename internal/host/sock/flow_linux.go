@@ -12,14 +12,15 @@ import (
 
 // Flow reads how an established connection stands, or stood when it ended. Shut
 // says that this end has sent its FIN, ended that a read has met the peer's:
-// each stands in the kernel's numbers as one octet.
-func Flow(rc syscall.RawConn, shut, ended bool) (f *evidence.Flow, err error) {
-	bad := rc.Control(func(fd uintptr) { f, err = FlowOf(int(fd), shut, ended) })
+// each stands in the kernel's numbers as one octet. Failed says that an error has
+// ended it, which left no FIN of the peer's to be met.
+func Flow(rc syscall.RawConn, shut, ended, failed bool) (f *evidence.Flow, err error) {
+	bad := rc.Control(func(fd uintptr) { f, err = FlowOf(int(fd), shut, ended, failed) })
 	return f, errors.Join(bad, err)
 }
 
 // FlowOf is [Flow] of a descriptor.
-func FlowOf(fd int, shut, ended bool) (f *evidence.Flow, err error) {
+func FlowOf(fd int, shut, ended, failed bool) (f *evidence.Flow, err error) {
 	var i sys.TCPInfo
 	size, errno := sys.TCPInfoSize(fd, &i)
 	if errno != 0 {
@@ -27,6 +28,11 @@ func FlowOf(fd int, shut, ended bool) (f *evidence.Flow, err error) {
 	}
 	unacked, _ := sys.Unacknowledged(fd)
 	unread, _ := sys.Queued(fd)
+	if shut && stateName(i.State) == "CLOSE" && !failed {
+		// Both FINs, of which the peer's waits to be read; or an error does.
+		events, errno := sys.Readiness(fd)
+		ended = ended || errno == 0 && events&sys.PollErr == 0
+	}
 	us := func(n uint64) time.Duration { return time.Duration(n) * time.Microsecond }
 	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
 	f = &evidence.Flow{

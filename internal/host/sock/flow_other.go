@@ -12,7 +12,7 @@ import (
 )
 
 // Flow is not read on this system.
-func Flow(syscall.RawConn, bool, bool) (*evidence.Flow, error) { return nil, errors.ErrUnsupported }
+func Flow(_ syscall.RawConn, _, _, _ bool) (*evidence.Flow, error) { return nil, errors.ErrUnsupported }
 
 // AliveOf is not read on this system.
 func AliveOf(syscall.RawConn) (*evidence.Alive, error) { return nil, errors.ErrUnsupported }

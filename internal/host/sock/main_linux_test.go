@@ -48,30 +48,6 @@ func try(t testing.TB, c *Config) (net.Conn, *Recorder, error) {
 	return conn, r, err
 }
 
-// listen serves each connection at a loopback address.
-func listen(t testing.TB, address string, serve func(*net.TCPConn)) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer c.Close()
-				serve(c.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); running.Wait() })
-	return l.Addr().(*net.TCPAddr).AddrPort()
-}
-
 // hold keeps a connection until its peer ends it.
 func hold(c *net.TCPConn) { io.Copy(io.Discard, c) }
 

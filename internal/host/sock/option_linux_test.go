@@ -47,7 +47,7 @@ func read(t testing.TB, conn net.Conn, level, option int) int {
 func TestOptionsAreSet(t *testing.T) {
 	testmain.Need(t, "netns") // SO_MARK needs CAP_NET_ADMIN, which builds networks too
 	type want struct{ level, option, value int }
-	four, six := listen(t, "127.0.0.1:0", hold), listen(t, "[::1]:0", hold)
+	four, six := testmain.Listen(t, "127.0.0.1:0", hold), testmain.Listen(t, "[::1]:0", hold)
 	for _, tt := range []struct {
 		name   string
 		to     netip.AddrPort
@@ -138,7 +138,7 @@ func TestDatagramOptionsAreSet(t *testing.T) {
 }
 
 func TestBoundToADevice(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	c := towards(to)
 	c.Interface = "lo"
 	var device string
@@ -163,8 +163,8 @@ func TestBoundToADevice(t *testing.T) {
 // An option that the kernel does not take ends the attempt before it begins,
 // and the report names it.
 func TestOptionsThatFail(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
-	to6 := listen(t, "[::1]:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
+	to6 := testmain.Listen(t, "[::1]:0", hold)
 	for _, tt := range []struct {
 		name   string
 		to     netip.AddrPort
@@ -194,7 +194,7 @@ func TestOptionsThatFail(t *testing.T) {
 }
 
 func TestBindThatFails(t *testing.T) {
-	to := listen(t, "127.0.0.1:0", hold)
+	to := testmain.Listen(t, "127.0.0.1:0", hold)
 	taken := closedPort(t, "127.0.0.3")
 	for local, errno := range map[string]syscall.Errno{
 		"192.0.2.77:0": syscall.EADDRNOTAVAIL,

@@ -53,24 +53,11 @@ func Reuse(ctx context.Context) (_ *Table, err error) {
 
 // again brings a socket into a situation and connects it to an open port.
 func (st *stage) again(ctx context.Context, s *situation, before func(int) syscall.Errno) (string, error) {
-	fd, err := st.socket()
+	fd, err := st.begin(ctx, s)
 	if err != nil {
 		return "", err
 	}
 	defer sys.Close(fd)
-	if s.setup != nil {
-		if errno := s.setup(fd); errno != 0 {
-			return "", asError("setup", errno)
-		}
-	}
-	if errno := connect(fd, s.to); errno != 0 && errno != syscall.EINPROGRESS {
-		return "", asError(s.name, errno)
-	}
-	if s.await != 0 {
-		if err := await(ctx, fd, s.await); err != nil {
-			return "", err
-		}
-	}
 	if before != nil {
 		if errno := before(fd); errno != 0 {
 			return name(errno) + " at once", nil

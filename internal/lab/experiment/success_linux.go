@@ -138,24 +138,38 @@ func Success(ctx context.Context) (_ *Table, err error) {
 	return t, errors.Join(failures...)
 }
 
+// begin connects a new socket of a situation, and returns when it has come to
+// that.
+func (st *stage) begin(ctx context.Context, s *situation) (fd int, err error) {
+	if fd, err = st.socket(); err != nil {
+		return fd, err
+	}
+	defer func() {
+		if err != nil {
+			sys.Close(fd)
+		}
+	}()
+	if s.setup != nil {
+		if errno := s.setup(fd); errno != 0 {
+			return fd, asError("setup", errno)
+		}
+	}
+	if errno := connect(fd, s.to); errno != 0 && errno != syscall.EINPROGRESS {
+		return fd, asError(s.name, errno)
+	}
+	if s.await != 0 {
+		if err := await(ctx, fd, s.await); err != nil {
+			return fd, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return fd, nil
+}
+
 func (st *stage) ask(ctx context.Context, s *situation, q question) (string, error) {
-	fd, err := st.socket()
+	fd, err := st.begin(ctx, s)
 	if err != nil {
 		return "", err
 	}
 	defer sys.Close(fd)
-	if s.setup != nil {
-		if errno := s.setup(fd); errno != 0 {
-			return "", asError("setup", errno)
-		}
-	}
-	if errno := connect(fd, s.to); errno != 0 && errno != syscall.EINPROGRESS {
-		return "", asError(s.name, errno)
-	}
-	if s.await != 0 {
-		if err := await(ctx, fd, s.await); err != nil {
-			return "", fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
 	return q.ask(fd, s), nil
 }
