@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,10 +92,26 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 		return fmt.Errorf("the dial printed no document (%v): %s%s", err, out.String(), complaint.String())
 	}
 	r.Report, r.Verdict, r.Took = out.Bytes(), doc.Verdict, doc.Took
-	if r.Judgement = s.Judge(l, r.Verdict, r.Took); !r.Good() && bpf.Permitted() != nil {
-		r.Judgement = s.judgeDeaf(l, r.Verdict, r.Took)
+	took := r.Took
+	if overloaded() {
+		took = 0 // that says nothing of the program
+	}
+	if r.Judgement = s.Judge(l, r.Verdict, took); !r.Good() && bpf.Permitted() != nil {
+		r.Judgement = s.judgeDeaf(l, r.Verdict, took)
 	}
 	return r.replay()
+}
+
+// overloaded says that in the last minute many more programs than this host has
+// processors were ready to run (proc(5) loadavg).
+func overloaded() bool {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return false
+	}
+	first, _, _ := strings.Cut(string(content), " ")
+	load, err := strconv.ParseFloat(first, 64)
+	return err == nil && load > float64(8*runtime.NumCPU())
 }
 
 // replay judges the stored evidence once more: a log keeps its verdict.

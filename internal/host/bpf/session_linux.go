@@ -47,13 +47,13 @@ func Open(o Options) (*Session, error) {
 	if err := Permitted(); err != nil {
 		return nil, err
 	}
-	types, err := btf.LoadKernelSpec()
-	if err != nil {
-		return nil, fmt.Errorf("the types of this kernel (CONFIG_DEBUG_INFO_BTF): %w", err)
-	}
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 	if err != nil {
 		return nil, err
+	}
+	types, err := kernelTypes(spec.Types)
+	if err != nil {
+		return nil, fmt.Errorf("the types of this kernel (CONFIG_DEBUG_INFO_BTF): %w", err)
 	}
 	if err := rlimit.RemoveMemlock(); err != nil { // before Linux 5.11 maps count as locked memory
 		return nil, err
