@@ -23,7 +23,7 @@ var table = map[string]room{
 		imports: `std syscall evidence cause internal/wire internal/host/sys`},
 	"internal/host/resolve": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`},
-	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`,
+	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence internal/host/sys`,
 		tests: `internal/testmain`},
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,

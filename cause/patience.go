@@ -34,6 +34,8 @@ func Explained(d *evidence.Dial, i int) bool {
 		return true // what stopped this SYN stops the next
 	case !v.repeated():
 		return false
+	case v.survey != nil && v.survey.plain.answer != "" && v.sysctls["net.ipv4.tcp_ecn"] == "1" && v.resent() < 2:
+		return false // a plain SYN was answered, and the second one is plain (tcp_ecn_clear_syn)
 	case all[0].confidence == Certain:
 		return true
 	case v.toSelf():
