@@ -38,6 +38,7 @@ type examination struct {
 	follower    KernelFollower // nil: nobody listens to the kernel
 	deaf        error          // why it hears nothing
 	heardKernel bool
+	later       bool // the connection is established: it is about its later packets
 	filtered    bool // a filter dropped a packet of the attempt
 
 	*experiments        // nil: none are made

@@ -56,7 +56,7 @@ func (x *examination) secondSYN() time.Duration {
 
 // experimentBeside runs while the attempt waits for its answer.
 func (x *examination) experimentBeside(fd int) {
-	if x.experiments == nil || time.Since(x.Began) < overdue {
+	if x.experiments == nil || x.sinceSYN() < overdue {
 		return
 	}
 	if !x.looked {
@@ -71,8 +71,15 @@ func (x *examination) experimentBeside(fd int) {
 		x.seeCounters()
 	}
 	if !x.FullTimeout {
-		x.decide(time.Since(x.Began))
+		x.decide(x.sinceSYN())
 	}
+}
+
+// sinceSYN is how long ago connect(2) was called. On a busy host the attempt
+// began much earlier.
+func (x *examination) sinceSYN() time.Duration {
+	_, at, _ := evidence.First[*evidence.Connect](x.Log)
+	return time.Since(x.Began) - at
 }
 
 // explained says that no answer which may still come would say more.

@@ -76,6 +76,7 @@ func (x *examination) seePackets() {
 		if len(frames) == 0 || err != nil {
 			break
 		}
+		inOrder(frames)
 		for i := range frames {
 			f := &frames[i]
 			fact := p.Fact(f)
@@ -93,6 +94,17 @@ func (x *examination) seePackets() {
 	if s, err := p.from.Stats(); err == nil && s.Dropped > p.lost {
 		p.lost = s.Dropped
 		x.Add(evidence.FromPackets, &evidence.Capture{Dropped: p.lost})
+	}
+}
+
+// inOrder mends times: a frame that came before the kernel had switched time
+// stamps on has the time at which it was read (__sock_recv_timestamp), which is
+// later than that of the frames behind it.
+func inOrder(frames []capture.Frame) {
+	for i := len(frames) - 2; i >= 0; i-- {
+		if next := frames[i+1].At; frames[i].At.After(next) {
+			frames[i].At = next
+		}
 	}
 }
 

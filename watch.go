@@ -438,8 +438,8 @@ func (c *Conn) examine(by string, errno evidence.Errno) {
 	c.failed = c.snapshot(c.ends)
 }
 
-// seeHost looks at this host's own way to the peer: the route, the link and the
-// next hop, and the settings of the socket.
+// seeHost looks at this host's own way to the peer: the route, the link, the
+// next hop and the packet filter, and the settings of the socket.
 func (c *Conn) seeHost() *sock.Recorder {
 	a := &c.report.Attempts[c.index]
 	if !a.Remote.IsValid() {
@@ -460,6 +460,9 @@ func (c *Conn) seeHost() *sock.Recorder {
 	x.seeRoute()
 	x.seeNeighbour()
 	x.seeLink()
+	x.later = true
+	x.seeRulesBefore()
+	x.seeRules()
 	return rec
 }
 

@@ -227,18 +227,25 @@ func (v *view) blanks(target string, f *found) Blanks {
 }
 
 // Duration writes a duration as people read it: three digits at most, with its unit.
-func Duration(d time.Duration) string {
+func Duration(d time.Duration) string { return string(AppendDuration(nil, d)) }
+
+// AppendDuration appends what [Duration] writes.
+func AppendDuration(b []byte, d time.Duration) []byte {
+	of := func(unit time.Duration, name string) []byte {
+		return append(strconv.AppendFloat(b, float64(d)/float64(unit), 'g', 3, 64), name...)
+	}
+	// From 999.5 on three digits would need an exponent: that is the next unit's one.
 	switch {
 	case d < time.Microsecond:
-		return fmt.Sprintf("%d ns", d.Nanoseconds())
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.3g µs", float64(d)/float64(time.Microsecond))
-	case d < time.Second:
-		return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
+		return append(strconv.AppendInt(b, d.Nanoseconds(), 10), " ns"...)
+	case d < 999500*time.Nanosecond:
+		return of(time.Microsecond, " µs")
+	case d < 999500*time.Microsecond:
+		return of(time.Millisecond, " ms")
 	case d < 100*time.Second:
-		return fmt.Sprintf("%.3g s", d.Seconds())
+		return of(time.Second, " s")
 	}
-	return d.Round(time.Second).String()
+	return append(b, d.Round(time.Second).String()...)
 }
 
 // explainSeveral judges a target with several attempts. One that connected
@@ -247,7 +254,7 @@ func Duration(d time.Duration) string {
 func explainSeveral(d *evidence.Dial) Verdict {
 	verdicts := make([]Verdict, len(d.Attempts))
 	winner, first := -1, -1
-	var dead []int
+	var dead, beside []int
 	for i := range d.Attempts {
 		v := look(d.Network, &d.Attempts[i])
 		verdicts[i] = v.verdict(d.Target)
@@ -272,11 +279,14 @@ func explainSeveral(d *evidence.Dial) Verdict {
 			}
 		}
 	}
+	if winner >= 0 {
+		dead, beside = inTheWay(d, verdicts, winner, dead)
+	}
 	switch {
 	case winner >= 0 && len(dead) > 0:
 		return someDead(d, verdicts, winner, dead)
 	case winner >= 0:
-		return verdicts[winner]
+		return besideWinner(d, verdicts, winner, beside)
 	case first >= 0:
 		return allDead(d, verdicts, first, dead)
 	}
@@ -291,6 +301,30 @@ func reached(o Outcome, v *view) bool {
 func lostRace(v *view) bool { return v.gaveUp != nil && v.gaveUp.By == "race" }
 
 func ended(d *evidence.Dial, i int) time.Duration { return d.Attempts[i].Began + d.Attempts[i].Took }
+
+// inTheWay parts the failures beside a connection. An address that this host
+// itself cannot reach is sorted behind those that it can (RFC 6724 §6, rule 1),
+// and tried only where one of them is slow: it kept nobody waiting.
+func inTheWay(d *evidence.Dial, verdicts []Verdict, winner int, failed []int) (dead, beside []int) {
+	for _, i := range failed {
+		if verdicts[i].Culprit.Kind == Local && d.Attempts[i].Began > d.Attempts[winner].Began {
+			beside = append(beside, i)
+		} else {
+			dead = append(dead, i)
+		}
+	}
+	return dead, beside
+}
+
+// besideWinner is the verdict of the connection, with what joined the race
+// behind it in vain.
+func besideWinner(d *evidence.Dial, verdicts []Verdict, winner int, beside []int) Verdict {
+	out := verdicts[winner]
+	for _, i := range beside {
+		out.Explanation += fmt.Sprintf(" %s joined the race later, and this host could not try it (%s).", d.Attempts[i].Remote.Addr(), verdicts[i].Cause)
+	}
+	return out
+}
 
 // someDead: connected, and addresses of the name failed beside it.
 func someDead(d *evidence.Dial, verdicts []Verdict, winner int, dead []int) Verdict {

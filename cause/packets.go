@@ -75,8 +75,9 @@ func (s seenPacket) good() bool {
 }
 
 // inTime is how long before the end an answer must have come for the kernel to
-// have judged it.
-const inTime = 20 * time.Millisecond
+// have judged it: on a busy host it waits for ksoftirqd with the time of its
+// arrival on it.
+const inTime = 100 * time.Millisecond
 
 // answers are those to the SYN that came in time, by what this host could make
 // of them: good ones, ones whose checksum is wrong, and ones that acknowledge
@@ -87,7 +88,7 @@ func (v *view) answers() (good, broken, wrong []seenPacket) {
 	}
 	for _, s := range v.packets.came {
 		switch {
-		case s.at > v.endedAt-inTime || s.Loopback:
+		case s.at > v.endedAt-inTime || s.Loopback || v.packets.refused(s):
 		case s.Checksum == evidence.ChecksumBad:
 			broken = append(broken, s)
 		case s.good():
@@ -97,6 +98,14 @@ func (v *view) answers() (good, broken, wrong []seenPacket) {
 		}
 	}
 	return good, broken, wrong
+}
+
+// refused says that this host's TCP sent a RST for a segment: no filter took
+// it, it came to a socket that was closed by then (RFC 9293 §3.10.7.1).
+func (p *packets) refused(s seenPacket) bool {
+	return slices.ContainsFunc(p.sent, func(r seenPacket) bool {
+		return r.at >= s.at && r.is("RST") && s.is("ACK") && r.Seq == s.Ack
+	})
 }
 
 // answeredHere says that an answer to the SYN was seen at an interface of this

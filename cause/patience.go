@@ -49,7 +49,7 @@ func Explained(d *evidence.Dial, i int) bool {
 // known whether packets for this port leave this host: else the counter of
 // failed repetitions will tell.
 func (v *view) repeated() bool {
-	if v.resent() > 0 || v.increased("TcpExt.TCPRetransFail") {
+	if v.resent() > 0 || v.failedHere() > 0 {
 		return true
 	}
 	s, ecn := v.survey, v.sysctls["net.ipv4.tcp_ecn"]

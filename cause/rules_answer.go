@@ -145,6 +145,9 @@ func acceptedThenReset(v *view) reading {
 		// answer to a SYN-ACK that is sent again (tcp_synack_timeout).
 		counted := v.increased("Tcp.OutRsts") && v.countedAt-v.connectAt < 900*time.Millisecond
 		r := reading{confidence: either(v.toSelf() && counted, Certain, Likely), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()}, blanks: v.lived()}
+		if v.info != nil && v.info.Received > 0 { // a busy program sees both at once
+			r.say = fmt.Sprintf("The handshake with {target} completed, %d octets of data came, and then the connection was reset[[ within {elapsed}]].", v.info.Received)
+		}
 		if syn, rst, ok := v.bothEnds(); ok && !v.toSelf() && hops(syn.TTL) != hops(rst.TTL) {
 			r.confidence = Possible // two devices made them
 		}
@@ -213,19 +216,19 @@ func (v *view) lived() Blanks {
 // timer had run out: the first RTO is 1 s (RFC 6298 §2.1), and the kernel's
 // quick second SYN about 10 ms after an unacceptable answer is no loss.
 func (v *view) resentAfterSilence() bool {
-	return v.connected() && v.resent() > 0 && v.waited() >= 900*time.Millisecond
+	return v.connected() && v.resent() > 0 && v.shaken() >= 900*time.Millisecond
 }
 
 // late says that the answer took as long as a peer takes to send a lost SYN-ACK
 // again (RFC 6298 §2: 1 s), while no SYN was sent again here.
 func (v *view) late() bool {
-	return v.tcp() && v.connected() && v.info != nil && v.resent() == 0 && !v.toSelf() && v.waited() >= 900*time.Millisecond
+	return v.tcp() && v.connected() && v.info != nil && v.resent() == 0 && !v.toSelf() && v.shaken() >= 900*time.Millisecond
 }
 
 func packetLoss(v *view) reading {
 	if v.late() {
 		return reading{confidence: Possible, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": "none"},
-			say: "No SYN was sent again, but the answer came " + Duration(v.waited()) + " after it: slowly, or because the first SYN-ACK was lost and the peer sent it again."}
+			say: "No SYN was sent again, but the answer came " + Duration(v.shaken()) + " after it: slowly, or because the first SYN-ACK was lost and the peer sent it again."}
 	}
 	if !v.resentAfterSilence() {
 		return nothing
@@ -247,7 +250,7 @@ func staleConnection(v *view) reading {
 		return reading{confidence: either(v.resent() > 0, Likely, Possible), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()},
 			detail: "another source port is answered"}
 	}
-	if v.connected() && v.resent() > 0 && v.waited() < 900*time.Millisecond {
+	if v.connected() && v.resent() > 0 && v.shaken() < 900*time.Millisecond {
 		if s, ok, known := v.challenge(); known && !ok {
 			return nothing // no answer came that would have caused it
 		} else if ok {

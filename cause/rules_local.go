@@ -289,7 +289,7 @@ func policyDenied(v *view) reading {
 		return local(Possible, v.suspects())
 	case v.datagram != nil && v.datagram.SendErrno == "EPERM":
 		return local(Possible, "")
-	case v.silent() && v.tcp() && (v.neverLeft() || v.increased("TcpExt.TCPRetransFail")):
+	case v.silent() && v.tcp() && (v.neverLeft() || v.failedHere() > 0):
 		return local(Possible, "a cgroup program swallows the packets")
 	}
 	return nothing
@@ -360,7 +360,7 @@ func unresolvedNeighbour(v *view, gateway bool) reading {
 // should have gone. Only interfaces that count at once can prove it, and only
 // where no translation led the SYN out by another one.
 func (v *view) neverLeft() bool {
-	return v.sentNothing() || v.software() && v.still("link.tx_packets")
+	return v.connect != nil && (v.sentNothing() || v.software() && v.still("link.tx_packets"))
 }
 
 // sentNothing says that no packet of the family was handed to any interface.

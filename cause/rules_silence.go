@@ -25,15 +25,22 @@ var silenceRules = []rule{
 }
 
 func reversePathFilter(v *view) reading {
-	if v.silent() && !v.nothingCame() && v.increased("TcpExt.IPReversePathFilter") {
-		return local(Likely, "the counter IPReversePathFilter rose while the answer was awaited")
+	if n, _ := v.rose("TcpExt.IPReversePathFilter"); n > 0 && v.silent() && !v.nothingCame() {
+		return local(v.each(n), "the counter IPReversePathFilter rose while the answer was awaited")
 	}
 	return nothing
 }
 
+// each is how sure it is that a counter of dropped packets speaks of the
+// answers: there is one to each SYN, the last of which may be under way. It is
+// the whole network namespace's, and fewer drops are somebody else's.
+func (v *view) each(dropped int64) Confidence {
+	return either(dropped >= int64(max(1, v.resent())), Likely, Possible)
+}
+
 func replyMalformed(v *view) reading {
-	if v.silent() && !v.nothingCame() && v.increased("Tcp.InCsumErrors") {
-		return reading{confidence: Likely, culprit: Culprit{Kind: Nobody}, detail: "the counter Tcp InCsumErrors rose while the answer was awaited"}
+	if n, _ := v.rose("Tcp.InCsumErrors"); n > 0 && v.silent() && !v.nothingCame() {
+		return reading{confidence: v.each(n), culprit: Culprit{Kind: Nobody}, detail: "the counter Tcp InCsumErrors rose while the answer was awaited"}
 	}
 	return nothing
 }
@@ -76,24 +83,25 @@ func dropsHere(v *view) reading {
 	if !v.silent() {
 		return nothing
 	}
-	failed, counted := v.rose("TcpExt.TCPRetransFail")
 	switch {
 	case v.toSelf() && v.tcp():
 		// Nothing but this host stands between the SYN and its listener. A busy
-		// one may take longer than a short deadline.
+		// one may take longer than a short deadline (ksoftirqd).
 		full := listenQueueFull(v)
-		return local(either(full.says() && full.confidence != Possible || v.waited() < 100*time.Millisecond, Possible, Likely), "")
+		n, _ := v.undelivered()
+		short := v.resent() == 0 && v.waited() < time.Second && n <= 0 && !v.neverLeft()
+		return local(either(full.says() && full.confidence != Possible || short, Possible, Likely), "")
 	case v.survey != nil && v.survey.target.heard():
 		return nothing // the same packet from another socket went out
 	case v.packets.left() && v.resent() <= 1:
 		return nothing // the capture is behind every filter
-	case v.tcp() && counted && failed > 0:
+	case v.tcp() && v.failedHere() > 0:
 		return local(Likely, "sending the SYN again failed inside this host")
 	case !v.tcp():
 		return nothing // send(2) would have said EPERM
 	case v.neverLeft() && !v.unresolvedHop():
 		return local(Likely, "no packet left this host")
-	case v.tcp() && counted && failed == 0 && v.resent() > 0:
+	case v.tcp() && v.still("TcpExt.TCPRetransFail") && v.resent() > 0 && v.countedAt >= v.infoAt:
 		return nothing // a filter that drops in OUTPUT or POSTROUTING makes the retransmission fail
 	}
 	return local(Possible, "")
@@ -298,7 +306,7 @@ func delivers(v *view) reading {
 	switch {
 	case seen && n <= 0 && (v.resent() > 0 || s.target.insisted()):
 		return nothing // all that came in was delivered
-	case seen && n >= max(awaited, 3):
+	case seen && n >= max(awaited, 3) && n <= 3*max(awaited, 3): // more of them are anybody's
 		return local(Likely, fmt.Sprintf("%d packets came in meanwhile and were delivered to nobody", n))
 	}
 	return local(Possible, "").behind(s.aliveTCP)

@@ -55,6 +55,7 @@ type view struct {
 	end     *ending  // how the established connection ended; nil: the log is about its beginning
 
 	connectAt time.Duration // when connect(2) was called
+	infoAt    time.Duration // when TCP_INFO was read last
 	countedAt time.Duration // when counters were read last
 	endedAt   time.Duration // when the outcome was known
 
@@ -77,7 +78,7 @@ func look(network string, a *evidence.Attempt) *view {
 		case *evidence.SOError:
 			v.soError, v.endedAt = f, e.At
 		case *evidence.TCPInfo:
-			v.info = f
+			v.info, v.infoAt = f, e.At
 		case *evidence.LocalAddr:
 			v.local = f
 		case *evidence.FirstMoments:
@@ -250,11 +251,23 @@ func (v *view) before(call string) bool {
 // this host.
 func (v *view) silent() bool { return v.unanswered() && !v.answeredHere() }
 
-// unanswered says that the socket had no answer.
-func (v *view) unanswered() bool { return v.icmp == nil && v.outcome == Timeout }
+// unanswered says that the socket asked and had no answer.
+func (v *view) unanswered() bool {
+	return v.icmp == nil && v.outcome == Timeout && v.connect != nil && (v.info == nil || v.info.State != "ESTABLISHED")
+}
 
 // waited is how long an answer was waited for.
 func (v *view) waited() time.Duration { return v.endedAt - v.connectAt }
+
+// shaken is how long the handshake took. A busy host sees late that it is over;
+// the kernel knows when, to a tick of its clock.
+func (v *view) shaken() time.Duration {
+	took := v.waited()
+	if v.info == nil || !v.connected() || v.info.SinceACK <= 0 {
+		return took
+	}
+	return max(0, min(took, v.infoAt-v.info.SinceACK-v.connectAt))
+}
 
 // toSelf says that the destination is an address of this host, as far as is known.
 func (v *view) toSelf() bool {
@@ -281,6 +294,17 @@ func (v *view) increased(name string) bool { return v.rises[name] > 0 }
 func (v *view) still(name string) bool {
 	n, seen := v.rises[name]
 	return seen && n == 0
+}
+
+// failedHere is how many of the attempt's own SYNs could not be sent again, at
+// least. The counter is the whole network namespace's: as many failures as other
+// sockets' segments were sent again may be theirs (__tcp_retransmit_skb).
+func (v *view) failedHere() int64 {
+	failed, _ := v.rose("TcpExt.TCPRetransFail")
+	if all, known := v.rose("Tcp.RetransSegs"); known {
+		failed -= max(0, all-int64(v.resent()))
+	}
+	return max(0, failed)
 }
 
 // resent is how many times the SYN was sent again.
@@ -393,7 +417,9 @@ func (v *view) ipv6Off() extent {
 }
 
 // software says that the route's interface counts a packet in the moment in
-// which it is sent: hardware may count late.
+// which it is sent. Hardware may count late, a tun device counts when its
+// program reads (tun_put_user), and WireGuard when the packet is encrypted for a
+// peer that it has shaken hands with (wg_packet_create_data_done).
 func (v *view) software() bool {
-	return v.link != nil && (v.link.Loopback || slices.Contains([]string{"veth", "tun", "tap", "bridge", "dummy", "wireguard", "ipip", "gre", "vlan", "macvlan"}, v.link.Type))
+	return v.link != nil && (v.link.Loopback || slices.Contains([]string{"veth", "bridge", "dummy", "ipip", "gre", "vlan", "macvlan"}, v.link.Type))
 }

@@ -71,6 +71,8 @@ type TCPInfo struct {
 	SegsIn       uint32        `json:"segs_in,omitempty"`       // tcpi_segs_in
 	Unacked      uint32        `json:"unacked,omitempty"`       // tcpi_unacked: SYN_SENT has 1
 	FastOpenFail uint8         `json:"fastopen_fail,omitempty"` // tcpi_fastopen_client_fail
+	Received     uint64        `json:"received,omitempty"`      // tcpi_bytes_received: octets of data that came, read or not
+	SinceACK     time.Duration `json:"since_ack_ns,omitempty"`  // tcpi_last_ack_recv: how long ago the peer's last acknowledgment came, the SYN-ACK's perhaps
 }
 
 // ICMP is one entry of a socket's error queue (ip(7), IP_RECVERR): an ICMP

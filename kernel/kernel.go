@@ -7,7 +7,7 @@
 //	d := &dialscope.Dialer{Kernel: events}
 //
 // It loads BPF programs, which needs CAP_BPF and CAP_PERFMON (capabilities(7)) on
-// Linux, and some 80 ms of CPU time once. A program that does not import this
+// Linux, and some 55 ms of CPU time once. A program that does not import this
 // package links nothing of it. Without the privilege a dial goes on as before,
 // and its report says what was missing.
 package kernel

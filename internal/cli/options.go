@@ -162,7 +162,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	toggle(&o.mtu, "mtu", "", "ask whether full-sized packets get there, when the target is open", true)
 	number(&o.maxPackets, 1, 1000, "max-packets", "20", "probe with at most `N` packets an address, 1 to 1000")
 
-	value(choice{&o.kernel, kernelTimes}, "kernel", "first", "listen to this host's kernel from `WHEN` on: overdue (when an answer is, after 150 ms), first (before the first packet; costs some 80 ms), never; needs CAP_BPF and CAP_PERFMON, and is not done without")
+	value(choice{&o.kernel, kernelTimes}, "kernel", "first", "listen to this host's kernel from `WHEN` on: overdue (when an answer is, after 150 ms), first (before the first packet; costs some 55 ms), never; needs CAP_BPF and CAP_PERFMON, and is not done without")
 	value(&o.payload, "payload", "dns", "with --network udp: send `WHAT`, a service's question by its name (list shows them), hex:0a0b, text:hello, zeros:N (octets) or file:NAME (default by the port)")
 
 	group = groupRepeat

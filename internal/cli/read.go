@@ -148,6 +148,8 @@ func (r *reader) finish(pass *conversation.Reading) error {
 			fmt.Fprintln(r.out)
 		}
 		fmt.Fprint(r.out, story.Summary(r.style, &pass.Summary, title))
+	case pass.Summary.GivenUp > 0:
+		r.app.complain(story.GivenUp(&pass.Summary))
 	}
 	if err := r.out.Flush(); err != nil {
 		return fmt.Errorf("the answer could not be written: %w", err)

@@ -130,11 +130,11 @@ func (r *Reading) captured(f *capture.Frame) {
 	at := time.Duration(f.At.UnixNano())
 	r.count(at)
 	kind := r.decoder.Bare(f.VLANs[:], f.Data, f.Length, at, r.Summary.Frames)
-	if kind == frame.TCP && r.live.again(&r.decoder.Segment, f) {
+	if kind == frame.TCP && r.live.again(r.decoder.Segment, f) {
 		r.Summary.Copies++
 		return
 	}
-	r.follow(kind)
+	r.follow(kind, r.decoder.Segment)
 }
 
 // again says that the same frame was seen on another interface a moment ago, as
@@ -154,16 +154,16 @@ func (l *live) again(s *tcpstate.Segment, f *capture.Frame) bool {
 }
 
 // notice plans what is to be told.
-func (r *Reading) notice(step *tcpstate.Step) {
+func (r *Reading) notice(s *tcpstate.Segment, step *tcpstate.Step) {
 	c := step.Conn
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	switch {
 	case step.Ended:
-		r.live.wait(c, EventEnded, r.decoder.Segment.Time+settle)
+		r.live.wait(c, EventEnded, s.Time+settle)
 	case step.Opened:
-		r.live.wait(c, EventOpened, r.decoder.Segment.Time+settle)
+		r.live.wait(c, EventOpened, s.Time+settle)
 	case step.Sense == tcpstate.SenseSYNAgain && from.SYNs == 3 && to.Packets == 0:
-		r.live.wait(c, EventAsking, r.decoder.Segment.Time)
+		r.live.wait(c, EventAsking, s.Time)
 	}
 }
 

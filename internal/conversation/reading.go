@@ -35,10 +35,15 @@ type Reading struct {
 	tracker *tcpstate.Tracker
 	decoder *frame.Decoder
 	ladders map[uint64]*rungs
+	kept    int // packets in ladders
 	failed  error
 	live    *live // nil: a file
 	memo    map[signature]outcome
 	reused  map[uint64]bool
+
+	ahead   [64]tcpstate.Segment // decoded, and not followed yet
+	options [64][40]byte         // of the SYNs among them
+	pending int
 }
 
 // outcome is what a summary counts.
@@ -54,8 +59,12 @@ func outcomeIn(v cause.Verdict) outcome {
 // Start prepares a reading. The seed is for [tcpstate.NewTracker].
 func (r *Reading) Start(seed uint64) {
 	r.tracker = tcpstate.NewTracker(seed, r.over)
-	r.tracker.Limit = r.Limit
+	if r.Limit <= 0 {
+		r.Limit = tcpstate.DefaultLimit
+	}
+	r.tracker.Limit, r.Summary.Limit = r.Limit, r.Limit
 	r.decoder = frame.NewDecoder()
+	r.decoder.Segment = &r.ahead[0]
 	r.ladders, r.memo, r.reused = map[uint64]*rungs{}, map[signature]outcome{}, map[uint64]bool{}
 	r.Summary.Causes = map[cause.ID]uint64{}
 }
@@ -76,11 +85,16 @@ func (r *Reading) File(in io.Reader, going func() error) (pcapfile.Info, error) 
 	for n := 1; ; n++ {
 		if n%checkEvery == 0 {
 			if err := going(); err != nil {
+				r.catchUp()
 				return file.Info(), err
 			}
 		}
 		if err := file.Next(&f); err != nil {
-			if errors.Is(err, io.EOF) {
+			r.catchUp()
+			switch {
+			case r.failed != nil:
+				err = r.failed
+			case errors.Is(err, io.EOF):
 				err = nil
 			}
 			return file.Info(), err
@@ -107,7 +121,33 @@ func (r *Reading) End() error {
 
 func (r *Reading) frame(f *pcapfile.Frame) {
 	r.count(f.Time)
-	r.follow(r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, r.Summary.Frames))
+	kind := r.decoder.Frame(frame.LinkType(f.Link), f.Data, f.Length, f.Time, r.Summary.Frames)
+	s := r.decoder.Segment
+	switch kind {
+	case frame.None:
+		return
+	case frame.Rest, frame.ICMP:
+		r.catchUp()
+		r.follow(kind, s)
+		return
+	}
+	if s.Flags&tcpstate.SYN != 0 { // nobody asks for those of others; the frame's memory is used again
+		options := &r.options[r.pending]
+		s.Options = options[:copy(options[:], s.Options)]
+	}
+	if r.pending++; r.pending == len(r.ahead) {
+		r.catchUp()
+	} else {
+		r.decoder.Segment = &r.ahead[r.pending]
+	}
+}
+
+// catchUp follows the segments that were decoded.
+func (r *Reading) catchUp() {
+	all := r.ahead[:r.pending]
+	r.pending = 0
+	r.tracker.Segments(all, r.segment)
+	r.decoder.Segment = &r.ahead[0]
 }
 
 func (r *Reading) count(at time.Duration) {
@@ -122,39 +162,43 @@ func (r *Reading) count(at time.Duration) {
 }
 
 // follow lets what a frame held act on its connection.
-func (r *Reading) follow(kind frame.Kind) {
-	s := &r.Summary
+func (r *Reading) follow(kind frame.Kind, s *tcpstate.Segment) {
 	switch kind {
 	case frame.TCP:
-		s.Segments++
-		step := r.tracker.Segment(&r.decoder.Segment)
-		if step.Reused && len(r.reused) < maxReused {
-			r.reused[step.Conn.Number] = true
-		}
-		if r.Rungs > 0 && r.mayWant(step.Conn) {
-			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
-		}
-		if r.live != nil {
-			r.notice(&step)
-		}
+		r.segment(s, r.tracker.Segment(s))
 	case frame.Rest:
-		s.Rests++
-		step := r.tracker.Rest(&r.decoder.Segment)
-		if step.Conn == nil {
-			return
-		}
-		if r.Rungs > 0 && r.mayWant(step.Conn) {
-			r.keep(step.Conn.Number, rungOf(&r.decoder.Segment, &step))
-		}
-		if r.live != nil {
-			r.notice(&step)
+		r.Summary.Rests++
+		step := r.tracker.Rest(s)
+		if step.Conn != nil {
+			r.attend(s, step)
 		}
 	case frame.ICMP:
-		s.ICMP++
+		r.Summary.ICMP++
 		e := &r.decoder.ICMP
 		if c := r.tracker.ICMP(e); c != nil && r.Rungs > 0 && r.mayWant(c) {
 			r.keep(c.Number, icmpRung(c, e, cause.ICMPText(e.Family, e.Type, e.Code)))
 		}
+	}
+}
+
+// segment counts a step, and tells whom it concerns.
+func (r *Reading) segment(s *tcpstate.Segment, step tcpstate.Step) {
+	r.Summary.Segments++
+	if step.Reused && len(r.reused) < maxReused {
+		r.reused[step.Conn.Number] = true
+	}
+	if r.Rungs > 0 || r.live != nil {
+		r.attend(s, step)
+	}
+}
+
+// attend has a step kept for the ladder, and noticed where the capture is live.
+func (r *Reading) attend(s *tcpstate.Segment, step tcpstate.Step) {
+	if r.Rungs > 0 && r.mayWant(step.Conn) {
+		r.keep(step.Conn.Number, rungOf(s, &step))
+	}
+	if r.live != nil {
+		r.notice(s, &step)
 	}
 }
 
@@ -203,7 +247,7 @@ func (w *Wanted) byOutcome(o outcome) bool {
 // over takes a connection that is over.
 func (r *Reading) over(c *tcpstate.Conn) {
 	if len(r.ladders) > 0 || len(r.reused) > 0 {
-		defer delete(r.ladders, c.Number)
+		defer r.forget(c.Number)
 		defer delete(r.reused, c.Number)
 	}
 	if r.failed != nil || !r.mayWant(c) {
@@ -251,8 +295,7 @@ type signature struct {
 	late         bool
 	quiet        bool
 	fin, reset   bool
-	vanished     bool
-	closedWindow bool
+	finAcked     bool // the responder's
 }
 
 // outcomeOf judges a connection; those alike in everything that counts are
@@ -261,14 +304,15 @@ func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
 		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1)+refusals(c), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
-		quiet: endedUnused(c), vanished: from.Unanswered >= 3, closedWindow: to.Window == 0 && to.ZeroWindows > 0}
+		quiet: endedUnused(c), finAcked: to.FINAcked()}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
 	if rst := endingRST(c); rst != nil {
 		s.reset = rst.By == tcpstate.Responder
 		origin, _ := c.Origin(rst)
-		common = common && origin < tcpstate.OriginDoubtful
+		common = common && origin < tcpstate.OriginDoubtful && !forgotten(c, rst)
 	}
+	common = common && from.Unanswered == 0 && to.Unanswered == 0 && to.ZeroWindows == 0
 	// Addresses count only where both ends are on one host.
 	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && (c.Detail == nil || c.Detail.ICMPCount == 0)
 	if !common {

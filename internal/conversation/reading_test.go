@@ -151,12 +151,249 @@ var stories = []struct {
 1.2 > P. 1:11 ack 1
 1.3 ! icmp 3 1 from 192.0.2.7 seq 1
 2.4 > P. 1:11 ack 1`, cause.Timeout, cause.PathLost, cause.Likely},
-	{"no room", `
+	{"no room for a moment", `
 0 > S 0
 0.1 < S. 0 ack 1
 0.2 > . 1 ack 1
 0.3 > P. 1:11 ack 1
-0.4 < . 1 ack 11 win 0`, cause.Timeout, cause.ZeroWindow, cause.Likely},
+0.4 < . 1 ack 11 win 0`, cause.Timeout, cause.ZeroWindow, cause.Possible},
+	{"no room, and it says so again and again", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < . 1 ack 11 win 0
+0.8 > . 10 ack 1
+0.81 < . 1 ack 11 win 0
+1.6 > . 10 ack 1
+1.61 < . 1 ack 11 win 0`, cause.Timeout, cause.ZeroWindow, cause.Likely},
+	{"room again", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < . 1 ack 11 win 0
+0.8 > . 10 ack 1
+0.81 < . 1 ack 11 win 0
+0.9 < . 1 ack 11 win 100`, cause.Open, cause.IsOpen, cause.Certain},
+	{"the last segment was sent twice", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.8 > P. 11:21 ack 11`, cause.Open, cause.IsOpen, cause.Likely},
+	{"the last segments were captured twice, on two interfaces", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.5 > P. 11:21 ack 11
+0.6 > P. 21:31 ack 11
+0.6 > P. 21:31 ack 11
+0.7 > P. 31:41 ack 11
+0.7 > P. 31:41 ack 11`, cause.Open, cause.IsOpen, cause.Certain},
+	{"vanished, and given up with a RST", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.8 > P. 11:21 ack 11
+1.4 > P. 11:21 ack 11
+2.6 > P. 11:21 ack 11
+5 > R. 21 ack 11`, cause.Timeout, cause.PeerVanished, cause.Likely},
+	{"vanished for longer than any stack waits", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+1 > P. 11:21 ack 11
+3 > P. 11:21 ack 11
+30 > P. 11:21 ack 11
+120 > P. 11:21 ack 11`, cause.Timeout, cause.PeerVanished, cause.Likely},
+	{"vanished while idle", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+90 > P. 11:21 ack 11
+90.3 > P. 11:21 ack 11
+90.9 > P. 11:21 ack 11
+92.1 > P. 11:21 ack 11
+200 > R. 21 ack 11`, cause.Timeout, cause.PeerVanished, cause.Possible},
+	{"full segments vanish", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:1411 ack 11
+0.8 > P. 11:1411 ack 11
+1.4 > P. 11:1411 ack 11
+2.6 > P. 11:1411 ack 11
+200 > R. 1411 ack 11`, cause.Timeout, cause.PeerVanished, cause.Possible},
+	{"keep-alives are not answered", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > . 11 ack 11
+10 > . 10 ack 11
+11 > . 10 ack 11
+12 > . 10 ack 11
+13 > . 10 ack 11
+14 > R. 11 ack 11`, cause.Timeout, cause.PeerVanished, cause.Likely},
+	{"keep-alives are not answered, three of them", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+10 > . 0 ack 1
+11 > . 0 ack 1
+12 > . 0 ack 1
+13 > R. 1 ack 1`, cause.Timeout, cause.PeerVanished, cause.Possible},
+	{"keep-alives are answered", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+10 > . 10 ack 11
+10.1 < . 11 ack 11
+20 > . 10 ack 11
+20.1 < . 11 ack 11
+30 > . 10 ack 11
+30.1 < . 11 ack 11`, cause.Open, cause.IsOpen, cause.Certain},
+	{"the initiator vanished", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 < P. 11:21 ack 11
+0.8 < P. 11:21 ack 11
+1.4 < P. 11:21 ack 11
+2.6 < P. 11:21 ack 11`, cause.Timeout, cause.PeerVanished, cause.Possible},
+	{"the close is not acknowledged any more", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > F. 11 ack 11
+0.8 > F. 11 ack 11
+1.4 > F. 11 ack 11
+2.6 > F. 11 ack 11`, cause.Open, cause.PeerVanished, cause.Possible},
+	{"the peer closes, and nobody is there", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.45 > . 11 ack 11
+0.5 < F. 11 ack 11
+0.8 < F. 11 ack 11
+1.4 < F. 11 ack 11
+2.6 < F. 11 ack 11`, cause.Open, cause.PeerClosed, cause.Likely},
+	{"the peer closes, and the capture ends", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.45 > . 11 ack 11
+0.5 < F. 11 ack 11`, cause.Open, cause.PeerClosed, cause.Likely},
+	{"a router loses its route in the middle of data", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.6 ! icmp 3 0 from 192.0.2.7 seq 11
+0.8 > P. 11:21 ack 11
+1.4 > P. 11:21 ack 11`, cause.Timeout, cause.PathLost, cause.Possible},
+	{"an error, and nothing more", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.5 > P. 1:11 ack 1
+0.6 ! icmp 3 0 from 192.0.2.7 seq 1`, cause.Timeout, cause.PathLost, cause.Possible},
+	{"an error about what was acknowledged long ago, and silence", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.6 ! icmp 3 0 from 192.0.2.7 seq 1
+0.8 > P. 11:21 ack 11
+1.4 > P. 11:21 ack 11
+2.6 > P. 11:21 ack 11`, cause.Timeout, cause.PeerVanished, cause.Possible},
+	{"an error, and the connection goes on", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.6 ! icmp 3 0 from 192.0.2.7 seq 11
+0.8 > P. 11:21 ack 11
+0.9 < . 11 ack 21`, cause.Open, cause.IsOpen, cause.Certain},
+	{"the answers take another way", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.8 > P. 11:21 ack 11
+1.4 > P. 11:21 ack 11
+2.6 > P. 11:21 ack 11
+3 > P. 21:31 ack 500`, cause.Open, cause.IsOpen, cause.Certain},
+	{"forgotten: a RST without ACK after a silence", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+9 > P. 11:21 ack 11
+9.1 < R 11`, cause.Reset, cause.PeerRebooted, cause.Possible},
+	{"forgotten, and it was away", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+0.5 > P. 11:21 ack 11
+0.8 > P. 11:21 ack 11
+1.4 > P. 11:21 ack 11
+1.5 < R 11`, cause.Reset, cause.PeerRebooted, cause.Likely},
+	{"a RST with ACK after a silence is its socket's", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < P. 1:11 ack 11
+9 > P. 11:21 ack 11
+9.1 < R. 11 ack 21`, cause.Reset, cause.PeerReset, cause.Likely},
+	{"the SYN was lost, and then the peer vanished", `
+0 > S 0
+1 > S 0
+1.1 < S. 0 ack 1
+1.2 > . 1 ack 1
+1.3 > P. 1:11 ack 1
+1.6 > P. 1:11 ack 1
+2.2 > P. 1:11 ack 1
+3.4 > P. 1:11 ack 1`, cause.Timeout, cause.PeerVanished, cause.Possible},
 	{"one direction only", "0 > S 0\n0.1 > . 1 ack 1\n0.2 > P. 1:11 ack 1", "", "", ""},
 	{"midstream", "0 > P. 1:11 ack 1\n0.1 < . 1 ack 11", "", "", ""},
 	{"cut off before the ACK", "0 > S 0\n0.1 < S. 0 ack 1", "", "", ""},
@@ -303,7 +540,7 @@ func TestStops(t *testing.T) {
 func TestRungs(t *testing.T) {
 	l := &rungs{limit: 5}
 	for i := range 12 {
-		l.add(Rung{Frame: uint64(i + 1)})
+		l.add(Rung{Frame: uint64(i + 1)}, true)
 	}
 	var got []uint64
 	for _, r := range l.all() {
@@ -314,6 +551,28 @@ func TestRungs(t *testing.T) {
 	}
 	if text := l.all()[3].Meaning; text != "7 packets are not shown" {
 		t.Error(text)
+	}
+}
+
+// Ladders that are full together keep the packets that come last.
+func TestRungsAreBounded(t *testing.T) {
+	r := &Reading{Rungs: 4, ladders: map[uint64]*rungs{}}
+	r.keep(1, Rung{Frame: 1})
+	r.kept = mostRungs
+	for frame := uint64(2); frame < 5; frame++ {
+		r.keep(1, Rung{Frame: frame})
+		r.keep(2, Rung{Frame: frame})
+	}
+	if r.ladders[2] != nil || len(r.ladders) != 1 {
+		t.Error("a ladder began although all were full")
+	}
+	all := r.ladders[1].all()
+	if len(all) != 3 || all[0].Frame != 1 || all[1].Meaning != "2 packets are not shown" || all[2].Frame != 4 {
+		t.Errorf("%+v", all)
+	}
+	before := r.kept
+	if r.forget(1); r.kept != before-2 || len(r.ladders) != 0 {
+		t.Errorf("%d kept of %d", r.kept, before)
 	}
 }
 

@@ -26,6 +26,7 @@ type SummaryDocument struct {
 	NotRead      []frame.Skipped   `json:"frames_without_tcp"`
 	Fragments    frame.Fragments   `json:"ip_fragments"`
 	GivenUp      uint64            `json:"given_up"`
+	Limit        int               `json:"max_connections"`
 	Lost         uint64            `json:"lost_by_capture"`
 	Copies       uint64            `json:"copies"`
 	UnjoinedICMP uint64            `json:"icmp_errors_without_connection"`
@@ -54,7 +55,7 @@ func (s *Summary) Document() *SummaryDocument {
 		Connections: s.Connections, Wanted: s.Wanted, Failed: s.Failed, Unjudged: s.Unjudged,
 		Causes: map[string]uint64{}, Handshakes: s.Handshakes, Endings: s.Endings,
 		NotRead: append([]frame.Skipped{}, s.Skipped...), Fragments: s.Fragments,
-		GivenUp: s.GivenUp, Lost: s.Dropped, Copies: s.Copies, UnjoinedICMP: s.StrayICMP,
+		GivenUp: s.GivenUp, Limit: s.Limit, Lost: s.Dropped, Copies: s.Copies, UnjoinedICMP: s.StrayICMP,
 	}
 	for id, n := range s.Causes {
 		d.Causes[string(id)] = n

@@ -23,6 +23,7 @@ type Summary struct {
 	Wanted      uint64
 	Failed      uint64
 	GivenUp     uint64 // not followed to their end, for want of room
+	Limit       int    // connections followed at once
 	Dropped     uint64 // packets that the capturing system says it lost (pcapng)
 	Copies      uint64 // frames that were seen on another interface too, and count once
 	StrayICMP   uint64 // ICMP errors about connections that are not in the capture

@@ -29,6 +29,11 @@ func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		return judgeOther(c)
 	case tcpstate.Complete, tcpstate.Simultaneous:
 		if v := cause.Explain(evidenceOf(c)); v.Cause != cause.IsOpen {
+			if v.Cause == cause.PacketLoss { // of the SYN, and there may be worse
+				if end, is := judgeEnd(c); is && end.Outcome != cause.Open {
+					return end, ""
+				}
+			}
 			if v.Cause == cause.AcceptedThenReset {
 				if other, is := judgeForged(c, endingRST(c), v.Finding); is {
 					return other, ""
@@ -38,6 +43,7 @@ func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		} else if end, is := judgeEnd(c); is {
 			return end, ""
 		} else {
+			doubt(c, &v)
 			return v, ""
 		}
 	case tcpstate.SYNMissing, tcpstate.Midstream:
@@ -222,6 +228,9 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 		if v, is := judgeForged(c, r, peerReset); is {
 			return v, true
 		}
+		if forgotten(c, r) {
+			return judgeForgotten(c, r), true
+		}
 		if r.By == tcpstate.Responder && !from.SentFIN() {
 			v := reading(c, cause.Reset, "ECONNRESET", cause.PeerReset, cause.Destination, cause.Likely, lived)
 			if o, _ := c.Origin(r); o == tcpstate.OriginDoubtful {
@@ -231,24 +240,20 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 			return v, true
 		}
 	}
+	if v, is := judgeSilence(c); is {
+		return v, true
+	}
 	if c.FirstEnd.Seen {
 		if c.FirstEnd.By == tcpstate.Responder && !c.FirstEnd.RST {
-			return reading(c, cause.Open, "", cause.PeerClosed, cause.Destination, cause.Certain, lived), true
+			v := reading(c, cause.Open, "", cause.PeerClosed, cause.Destination, cause.Certain, lived)
+			if !to.FINAcked() {
+				v.Confidence = cause.Likely // nobody says that it arrived
+			}
+			return v, true
 		}
 		return cause.Verdict{}, false
 	}
-	switch {
-	case from.Unanswered >= 3 && deciding(c) != nil:
-		e := deciding(c).Fact.(*evidence.ICMP)
-		v := reading(c, cause.Timeout, "ETIMEDOUT", cause.PathLost, cause.Router, cause.Likely, cause.Blanks{"detail": fmt.Sprintf("%s from %s", e.Text, e.Offender)})
-		v.Culprit.Address = e.Offender
-		return v, true
-	case from.Unanswered >= 3:
-		return reading(c, cause.Timeout, "ETIMEDOUT", cause.PeerVanished, cause.Destination, cause.Possible, nil), true
-	case to.Window == 0 && to.ZeroWindows > 0:
-		return reading(c, cause.Timeout, "ETIMEDOUT", cause.ZeroWindow, cause.Destination, cause.Likely, nil), true
-	}
-	return cause.Verdict{}, false
+	return judgeWindow(c)
 }
 
 // judgeForged says that a RST was made by a device between the ends, where that

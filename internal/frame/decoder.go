@@ -21,7 +21,7 @@ const (
 // Decoder takes frames apart, one after the other. It is not for several
 // goroutines at once.
 type Decoder struct {
-	Segment tcpstate.Segment   // of the last frame, when its kind is TCP or Rest
+	Segment *tcpstate.Segment  // of the last frame, when its kind is TCP or Rest; the caller may set where the next one goes
 	ICMP    tcpstate.ICMPError // of the last frame, when its kind is ICMP
 
 	end        int // wire less the first octet's cap: cap(b) + end is what the wire had from b on
@@ -40,7 +40,7 @@ type Decoder struct {
 
 // NewDecoder makes a decoder.
 func NewDecoder() *Decoder {
-	return &Decoder{paths: make([][]string, 1), numbers: make(map[path]uint16), skipped: make(map[why]uint64)}
+	return &Decoder{Segment: new(tcpstate.Segment), paths: make([][]string, 1), numbers: make(map[path]uint16), skipped: make(map[why]uint64)}
 }
 
 // Frame takes one frame apart. Its octets are b, which a capture may have cut
@@ -49,6 +49,9 @@ func (d *Decoder) Frame(link LinkType, b []byte, wire int, at time.Duration, num
 	d.end = wire - cap(b)
 	d.Segment.Time, d.Segment.Frame = at, number
 	d.path.n = 0
+	if link == Ethernet && len(b) > 14 && binary.BigEndian.Uint16(b[12:]) == etherIPv4 && b[14]>>4 == 4 {
+		return d.ip4(b[14:])
+	}
 	switch link {
 	case Ethernet:
 		return d.ethernet(b)

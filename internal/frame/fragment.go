@@ -158,7 +158,7 @@ func (d *Decoder) segmentOf(g *datagram, in *inner, offset int, b []byte) Kind {
 		g.broken = true
 		return kind
 	}
-	s := &d.Segment
+	s := d.Segment
 	g.headed, g.given = true, together
 	g.src, g.dst, g.flags = s.SrcPort, s.DstPort, s.Flags
 	g.seq = s.Seq + s.Len
@@ -176,7 +176,7 @@ func (d *Decoder) rest(g *datagram, in *inner, together int32) Kind {
 	if together == g.given {
 		return d.later() // a fragment before it is still to come
 	}
-	s := &d.Segment
+	s := d.Segment
 	*s = tcpstate.Segment{Time: s.Time, Frame: s.Frame, Src: in.src, Dst: in.dst, SrcPort: g.src, DstPort: g.dst,
 		Seq: g.seq, Len: uint32(together - g.given), ID: in.id, TTL: in.ttl, Path: g.key.path}
 	if together == g.length {

@@ -65,7 +65,7 @@ func large(t testing.TB, family int, flags wire.Flags) []byte {
 
 // told is what a decoder gave of each frame: "TCP 7:107", "rest 107:507 FIN", "-".
 func told(d *Decoder, kind Kind) string {
-	s := &d.Segment
+	s := d.Segment
 	text := fmt.Sprintf("%d:%d", s.Seq, s.Seq+s.Len)
 	if s.Flags&tcpstate.FIN != 0 {
 		text += " FIN"
@@ -117,7 +117,7 @@ func TestFragments(t *testing.T) {
 					frames++
 					if kind != None {
 						given++
-						if s := &d.Segment; s.SrcPort != 4000 || s.DstPort != 80 || s.TTL != 64 || s.Frame != uint64(i+1) {
+						if s := d.Segment; s.SrcPort != 4000 || s.DstPort != 80 || s.TTL != 64 || s.Frame != uint64(i+1) {
 							t.Errorf("frame %d: %+v", i+1, s)
 						}
 					}

@@ -3,10 +3,13 @@ package frame
 import (
 	"encoding/binary"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/dialscope/dialscope/internal/tcpstate"
 	"github.com/dialscope/dialscope/internal/wire"
@@ -347,6 +350,37 @@ func FuzzFrame(f *testing.F) {
 		}
 		if kind == TCP && int(d.Segment.Len) > wire {
 			t.Fatalf("%d octets of data in a frame of %d", d.Segment.Len, wire)
+		}
+	})
+}
+
+// What nearly every packet is, is read by a way of its own: it says the same as
+// the way of all others, whatever the octets are.
+func TestCommon(t *testing.T) {
+	plain := [][]byte{
+		ip(t, 4, &wire.Segment{SrcPort: 4000, DstPort: 80, Flags: wire.SYN, Options: wire.Options{wire.MSS(1460), wire.SACK()}}),
+		ip(t, 4, &wire.Segment{SrcPort: 80, DstPort: 4000, Flags: wire.ACK, Payload: []byte("hello")}),
+		ip(t, 6, &wire.Segment{SrcPort: 80, DstPort: 4000, Flags: wire.ACK, Payload: []byte("hello")}),
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		b := slices.Clone(rapid.SampledFrom(plain).Draw(t, "packet"))
+		for range rapid.IntRange(0, 3).Draw(t, "damaged") {
+			b[rapid.IntRange(0, min(39, len(b)-1)).Draw(t, "at")] = rapid.Byte().Draw(t, "octet")
+		}
+		wire := len(b) + rapid.IntRange(-20, 60).Draw(t, "more")
+		b = b[:rapid.IntRange(0, len(b)).Draw(t, "cut")]
+		one, other := NewDecoder(), NewDecoder()
+		got := one.Frame(Raw, b, wire, 7, 9)
+		want := other.Bare([]uint16{5}, b, wire, 7, 9) // a tag takes the other way
+		if got != want {
+			t.Fatalf("kind %v, and behind a tag %v", got, want)
+		}
+		if got != TCP {
+			return
+		}
+		one.Segment.Path, other.Segment.Path = 0, 0
+		if !reflect.DeepEqual(one.Segment, other.Segment) {
+			t.Fatalf("%+v, and behind a tag %+v", one.Segment, other.Segment)
 		}
 	})
 }

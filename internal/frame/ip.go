@@ -47,6 +47,9 @@ func (d *Decoder) ip(b []byte) Kind {
 
 // ip4 reads RFC 791 §3.1.
 func (d *Decoder) ip4(b []byte) Kind {
+	if len(b) >= 40 && d.common((*[40]byte)(b), b) {
+		return TCP
+	}
 	if len(b) < 20 {
 		return d.skip(whyCut)
 	}
@@ -73,6 +76,28 @@ func (d *Decoder) ip4(b []byte) Kind {
 		return d.fragment(&in, b[9], uint32(in.id), int(word&0x1fff)*8, word&0x2000 != 0, rest)
 	}
 	return d.transport(&in, b[9], rest)
+}
+
+// common reads what nearly every packet is: TCP in one piece behind an IPv4
+// header without options. False: it is not that, and nothing was read.
+func (d *Decoder) common(h *[40]byte, b []byte) bool {
+	total := int(h[2])<<8 | int(h[3])
+	header := 20 + int(h[32]>>4)*4
+	if h[0] != 0x45 || h[9] != protoTCP || h[6]&0x3f|h[7] != 0 || header < 40 || header > min(total, len(b)) || total > cap(b)+d.end || d.path.n > 0 {
+		return false
+	}
+	s := d.Segment
+	s.Src = tcpstate.Addr{Lo: tcpstate.Mapped4 | uint64(binary.BigEndian.Uint32(h[12:]))}
+	s.Dst = tcpstate.Addr{Lo: tcpstate.Mapped4 | uint64(binary.BigEndian.Uint32(h[16:]))}
+	s.SrcPort, s.DstPort = binary.BigEndian.Uint16(h[20:]), binary.BigEndian.Uint16(h[22:])
+	s.Seq, s.Ack = binary.BigEndian.Uint32(h[24:]), binary.BigEndian.Uint32(h[28:])
+	s.Flags = binary.BigEndian.Uint16(h[32:]) & 0x1ff
+	s.Window = binary.BigEndian.Uint16(h[34:])
+	s.Len = uint32(total - header)
+	s.ID, s.TTL = binary.BigEndian.Uint16(h[4:]), h[8]
+	s.Options = b[40:header]
+	s.Path = 0
+	return true
 }
 
 // ip6 reads RFC 8200 §3 and §4.
@@ -172,7 +197,7 @@ func (d *Decoder) tcp(in *inner, b []byte) Kind {
 	if header < 20 || header > in.length {
 		return d.skip(whyLength)
 	}
-	s := &d.Segment
+	s := d.Segment
 	s.Src, s.Dst = in.src, in.dst
 	s.SrcPort, s.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	s.Seq, s.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])

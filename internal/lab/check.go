@@ -65,6 +65,11 @@ func (s *Scenario) check() error {
 	if err := s.Truth.check(); err != nil {
 		return under("truth", err)
 	}
+	if s.Listener != nil {
+		if err := s.Listener.check(s); err != nil {
+			return under("listener", err)
+		}
+	}
 	return under("expect", s.Expect.check())
 }
 
@@ -233,10 +238,10 @@ func (t *Step) check(s *Scenario) error {
 		return under("connections", err)
 	}
 	switch t.Connections.Do {
-	case "close", "finish", "reset", "forget":
+	case "close", "finish", "reset", "forget", "end", "destroy":
 		return nil
 	}
-	return at("connections.do", "%q: write close, finish, reset or forget", t.Connections.Do)
+	return at("connections.do", "%q: write close, finish, reset, forget, end or destroy", t.Connections.Do)
 }
 
 func (r *RouteFault) check() error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
 	st, err := Build(ctx, s)
 	r.Built = time.Since(began)
 	if err == nil {
-		err = errors.Join(st.dial(ctx, l, program, r), st.played(), st.Close())
+		err = errors.Join(st.dial(ctx, l, program, r), st.hear(ctx, r), st.played(), st.Close())
 	}
 	switch {
 	case errors.Is(err, ErrNotPossible):
@@ -91,10 +92,26 @@ func (st *Stand) dial(ctx context.Context, l Level, program Program, r *Result) 
 		return fmt.Errorf("the dial printed no document (%v): %s%s", err, out.String(), complaint.String())
 	}
 	r.Report, r.Verdict, r.Took = out.Bytes(), doc.Verdict, doc.Took
-	if r.Judgement = s.Judge(l, r.Verdict, r.Took); !r.Good() && bpf.Permitted() != nil {
-		r.Judgement = s.judgeDeaf(l, r.Verdict, r.Took)
+	took := r.Took
+	if overloaded() {
+		took = 0 // that says nothing of the program
+	}
+	if r.Judgement = s.Judge(l, r.Verdict, took); !r.Good() && bpf.Permitted() != nil {
+		r.Judgement = s.judgeDeaf(l, r.Verdict, took)
 	}
 	return r.replay()
+}
+
+// overloaded says that in the last minute many more programs than this host has
+// processors were ready to run (proc(5) loadavg).
+func overloaded() bool {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return false
+	}
+	first, _, _ := strings.Cut(string(content), " ")
+	load, err := strconv.ParseFloat(first, 64)
+	return err == nil && load > float64(8*runtime.NumCPU())
 }
 
 // replay judges the stored evidence once more: a log keeps its verdict.

@@ -2,6 +2,8 @@ package tcpstate
 
 import (
 	"encoding/binary"
+	"fmt"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -11,7 +13,7 @@ import (
 
 // syn is a SYN of a client of its own.
 func syn(n int, at time.Duration) Segment {
-	return Segment{Time: at, Src: Addr{Lo: mapped4 | uint64(n>>16)}, SrcPort: uint16(n), Dst: server.Addr, DstPort: server.Port, Flags: SYN, Seq: uint32(n)}
+	return Segment{Time: at, Src: Addr{Lo: Mapped4 | uint64(n>>16)}, SrcPort: uint16(n), Dst: server.Addr, DstPort: server.Port, Flags: SYN, Seq: uint32(n)}
 }
 
 func answer(s Segment, flags uint16, at time.Duration) Segment {
@@ -114,6 +116,94 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// At the limit a flood of SYNs costs no more than the connections that are held:
+// what is remembered of those that were given up is dropped, too.
+func TestFloodIsBounded(t *testing.T) {
+	handed := 0
+	tr := NewTracker(1, func(*Conn) { handed++ })
+	tr.Limit = 4096
+	standing := script(t, "0 > S 0\n0.001 < S. 0 ack 1\n0.002 > . 1 ack 1")
+	for i := range standing {
+		tr.Segment(&standing[i])
+	}
+	const flood = 100_000
+	for i := range flood {
+		at := 10*time.Millisecond + time.Duration(i)*time.Microsecond
+		s := syn(i, at)
+		tr.Segment(&s)
+		if i%3 == 0 { // one in three is refused
+			r := answer(s, RST|ACK, at)
+			tr.Segment(&r)
+		}
+		if i%1000 == 0 { // one connection goes on
+			more := standing[2]
+			more.Time = at
+			if step := tr.Segment(&more); step.Conn.Number != 1 {
+				t.Fatalf("after %d SYNs the connection that speaks was given up", i)
+			}
+		}
+		if tr.Open() > tr.Limit || len(tr.table.entries) > 4*tr.Limit {
+			t.Fatalf("%d held, in a table for %d", tr.Open(), len(tr.table.entries))
+		}
+		if most := 3*tr.Limit + 2*queueChunk; tr.ended.length > most || tr.nascent.length > most || len(tr.victims) > tr.Limit {
+			t.Fatalf("%d, %d and %d wait, of %d connections", tr.ended.length, tr.nascent.length, len(tr.victims), tr.Open())
+		}
+	}
+	tr.Flush()
+	if handed != flood+1 || tr.Evicted == 0 {
+		t.Errorf("%d handed on, %d given up", handed, tr.Evicted)
+	}
+}
+
+// One packet with a time far ahead, as damage makes it, ends no connection; two
+// are believed.
+func TestLeap(t *testing.T) {
+	var done []uint64
+	tr := NewTracker(1, func(c *Conn) { done = append(done, c.Number) })
+	at := func(n int, at time.Duration) *Segment { s := syn(n, at); return &s }
+	tr.Segment(at(1, time.Minute))
+	tr.Segment(at(2, 1000*time.Hour))
+	tr.Segment(at(3, time.Minute+time.Second))
+	if len(done) != 0 {
+		t.Fatalf("a leap of one packet ended %v", done)
+	}
+	tr.Segment(at(4, 1000*time.Hour+time.Second))
+	if !slices.Equal(done, []uint64{1, 3}) {
+		t.Errorf("when time has passed, %v are handed on: want 1 and 3", done)
+	}
+}
+
+// Following several segments at once is following each.
+func TestTogether(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		segments := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Segment {
+			s := syn(rapid.IntRange(0, 5).Draw(t, "client"), time.Duration(rapid.IntRange(0, 400).Draw(t, "at"))*time.Second)
+			s.Flags = rapid.SampledFrom([]uint16{SYN, SYN | ACK, ACK, FIN | ACK, RST, RST | ACK}).Draw(t, "flags")
+			s.Seq, s.Ack = uint32(rapid.IntRange(0, 3).Draw(t, "seq")), uint32(rapid.IntRange(0, 3).Draw(t, "ack"))
+			if rapid.Bool().Draw(t, "back") {
+				s.Src, s.Dst, s.SrcPort, s.DstPort = s.Dst, s.Src, s.DstPort, s.SrcPort
+			}
+			return s
+		}), 0, 100).Draw(t, "segments")
+		var one, all []string
+		tell := func(to *[]string, step Step) {
+			c := step.Conn
+			*to = append(*to, fmt.Sprint(step.From, step.Sense, step.RST, step.New, step.Reused, step.Opened, step.Ended, *c))
+		}
+		first, second := NewTracker(1, nil), NewTracker(2, nil)
+		for i := range segments {
+			tell(&one, first.Segment(&segments[i]))
+		}
+		second.Segments(segments, func(_ *Segment, step Step) { tell(&all, step) })
+		for i := range one {
+			strip := func(s string) string { return regexp.MustCompile("0x[0-9a-f]+").ReplaceAllString(s, "") }
+			if strip(one[i]) != strip(all[i]) {
+				t.Fatalf("segment %d: %s; alone %s", i, all[i], one[i])
+			}
+		}
+	})
+}
+
 // In its steady state the tracker allocates nothing.
 func TestNoAllocation(t *testing.T) {
 	tr := NewTracker(1, nil)
@@ -169,6 +259,33 @@ func TestICMPIsJoined(t *testing.T) {
 	}
 }
 
+// What connections remember beyond the usual is bounded for all together, and is
+// room for others when they are over.
+func TestExtraIsBounded(t *testing.T) {
+	tr := NewTracker(1, nil)
+	a, b := syn(1, 0), syn(2, 0)
+	tr.Segment(&a)
+	tr.Segment(&b)
+	tr.extra = mostExtra - 2
+	for i := range 10 {
+		again := a
+		again.Time = time.Duration(i) * time.Second
+		tr.Segment(&again)
+	}
+	c := tr.Segment(&a).Conn
+	if n := len(c.Detail.SYNTimes); n != len(c.Detail.firstSYNs)+2 || c.Ends[Initiator].SYNs != 12 {
+		t.Errorf("%d times kept of %d SYNs, with room for 2 more than its own", n, c.Ends[Initiator].SYNs)
+	}
+	e := ICMPError{Family: 4, Type: 3, Code: 1, Src: b.Src, Dst: b.Dst, SrcPort: b.SrcPort, DstPort: b.DstPort, Seq: b.Seq}
+	if d := tr.ICMP(&e).Detail; len(d.ICMP) != 0 || d.ICMPCount != 1 {
+		t.Errorf("%d errors kept, %d counted; there was no room", len(d.ICMP), d.ICMPCount)
+	}
+	tr.Flush()
+	if tr.extra != mostExtra-2 {
+		t.Errorf("%d remembered when all is over, want what was there before", tr.extra)
+	}
+}
+
 // RFC 1122 §3.2.2: which errors tell of an end.
 func TestHardICMP(t *testing.T) {
 	for _, c := range []struct {
@@ -185,14 +302,19 @@ func TestHardICMP(t *testing.T) {
 func TestTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := newTable(rapid.Uint64().Draw(t, "seed"))
-		model := map[flow]uint32{}
-		key := func(n int) flow {
-			return flow{Addr{0, uint64(n % 5)}, Addr{uint64(n % 3), 9}, uint16(n), 80}
+		type pair struct{ a, b Endpoint }
+		model := map[pair]uint32{}
+		key := func(n int) pair {
+			return pair{Endpoint{Addr{0, uint64(n % 5)}, uint16(n)}, Endpoint{Addr{uint64(n%3) + 1, 9}, 80}}
+		}
+		find := func(k pair) (uint32, *slot, int) {
+			h := hashOf(k.a.Addr, k.b.Addr, k.a.Port, k.b.Port, table.seed) & 7 // many collide
+			return table.find(k.a.Addr, k.b.Addr, k.a.Port, k.b.Port, h)
 		}
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			k := key(rapid.IntRange(0, 60).Draw(t, "key"))
-			h := k.hash(table.seed) & 0x7 // many collide
-			n, s := table.find(&k, h)
+			h := hashOf(k.b.Addr, k.a.Addr, k.b.Port, k.a.Port, table.seed) & 7 // both directions have the same
+			n, s, side := find(k)
 			known, in := model[k]
 			if (s != nil) != in || in && n != known {
 				t.Fatalf("found %v as %d, want %v as %d", s != nil, n, in, known)
@@ -200,9 +322,10 @@ func TestTable(t *testing.T) {
 			switch {
 			case !in:
 				n, s := table.add(h)
-				s.conn.Ends[0].Endpoint, s.conn.Ends[1].Endpoint = Endpoint{k.low, k.lowPort}, Endpoint{k.high, k.highPort}
-				s.flip = false
+				s.conn.Ends[0].Endpoint, s.conn.Ends[1].Endpoint = k.a, k.b
 				model[k] = n
+			case side != Initiator:
+				t.Fatalf("the first end is %d", side)
 			case rapid.Bool().Draw(t, "remove"):
 				table.remove(n)
 				delete(model, k)
@@ -212,8 +335,11 @@ func TestTable(t *testing.T) {
 			t.Fatalf("%d live, want %d", table.live, len(model))
 		}
 		for k, n := range model {
-			if got, s := table.find(&k, k.hash(table.seed)&7); s == nil || got != n {
+			if got, s, _ := find(k); s == nil || got != n {
 				t.Fatalf("%v was lost", k)
+			}
+			if got, s, side := find(pair{k.b, k.a}); s == nil || got != n || side != Responder {
+				t.Fatalf("%v was lost in the other direction", k)
 			}
 		}
 	})
@@ -233,6 +359,9 @@ func TestQueue(t *testing.T) {
 					t.Fatalf("%d came, want %d", e.slot, popped)
 				}
 				popped++
+			}
+			if q.length != int(pushed-popped) || q.length > 0 && q.first(1<<40) != time.Duration(popped) || q.length == 0 && q.first(7) != 7 {
+				t.Fatalf("%d wait, the first until %v; want %d from %d", q.length, q.first(7), pushed-popped, popped)
 			}
 		}
 		for ; q.due(1 << 40); popped++ {

@@ -30,21 +30,29 @@ type End struct {
 
 	hasSeq, hasAck, hasISN, hasFIN bool
 	finAcked                       bool
+	asking                         bool  // see ask
+	again                          bool  // what it sent last was sent before: an answer tells no time (Karn)
+	turns                          uint8 // how often turn was measured
 	Scale                          uint8 // of its windows, once both ends agreed
 	Window                         uint16
 
 	isn, next, ack, fin uint32
 	turn                uint32        // the shortest time that it took to answer, in microseconds
-	turns               uint8         // how often that was measured
-	again               bool          // what it sent last was sent before: an answer tells no time (Karn)
+	askedLen            uint32        // octets of the segment that asked first
+	askedFor            uint32        // milliseconds from asked to what asked last
+	idle                uint32        // milliseconds in which nothing was said before asked
+	longest             uint32        // octets of the longest segment
+	passed              uint32        // of the longest when everything was acknowledged last
 	nextAt              time.Duration // when the octet before next was sent first
+	asked               time.Duration // when it sent what is not answered yet
+	shut                time.Duration // since when its window is closed
 
 	Packets     uint32
 	SYNs        uint32 // SYNs without ACK
 	SYNACKs     uint32
 	FINs        uint32
 	Resent      uint32 // segments with data that was sent before
-	Unanswered  uint32 // of those, since the other end was last heard
+	Unanswered  uint32 // how often it asked again, data, FIN or probe, since the other end was last heard
 	ZeroWindows uint32
 	Bytes       uint64 // of data, on the wire, repeated ones included
 }
@@ -54,6 +62,12 @@ type End struct {
 func (e *End) TTL() []uint8 { return e.TTLs[:e.nTTL] }
 
 func (e *End) seeTTL(ttl uint8) {
+	if e.nTTL == 0 || e.TTLs[0] != ttl {
+		e.addTTL(ttl)
+	}
+}
+
+func (e *End) addTTL(ttl uint8) {
 	for i := range e.nTTL {
 		if e.TTLs[i] == ttl {
 			return
@@ -69,6 +83,9 @@ func (e *End) seeTTL(ttl uint8) {
 	e.TTLs[i] = ttl
 	e.nTTL++
 }
+
+// FINAcked reports whether the other end acknowledged the end's FIN.
+func (e *End) FINAcked() bool { return e.finAcked }
 
 // SentFIN reports whether the end closed its direction.
 func (e *End) SentFIN() bool { return e.FINs > 0 }
@@ -146,6 +163,7 @@ type RSTSeen struct {
 	Turn    time.Duration // the least that the sender's answers took before
 	Turns   uint8         // how many of those were measured
 	HostTTL uint8         // of another connection's SYN-ACK from its sender's address; 0: none is known
+	Silence Silence       // of its sender, which it ended
 
 	Contradicted bool          // its sender went on: new data, or an ACK of what came after it
 	After        time.Duration // how long after it

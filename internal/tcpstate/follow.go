@@ -1,17 +1,19 @@
 package tcpstate
 
+import "time"
+
 // Sequence numbers are compared modulo 2^32 (RFC 9293 §3.4).
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 
 // follow lets a segment act on both ends: on its sender, which must have been
 // in a state that sends it, and on its receiver, which is taken to get it.
-func (t *Tracker) follow(c *Conn, s *Segment, side int, step *Step) {
+func (t *Tracker) follow(c *Conn, s *Segment, side int, last time.Duration, step *Step) {
 	me, peer := &c.Ends[side], &c.Ends[1-side]
 	me.Packets++
 	me.Bytes += uint64(s.Len)
 	if s.Flags&RST != 0 {
 		t.reset(c, s, side, step)
-		me.heard(peer)
+		peer.heard()
 		return
 	}
 	me.seeTTL(s.TTL)
@@ -22,14 +24,14 @@ func (t *Tracker) follow(c *Conn, s *Segment, side int, step *Step) {
 	case SYN | ACK:
 		t.synack(c, s, side, step)
 	default:
-		c.plain(s, side, step)
+		c.plain(s, side, last, step)
 	}
 	me.Window = s.Window
 	if s.Flags&(FIN|SYN) == FIN { // with a SYN it closes nothing
 		c.finish(s, side, step)
 	}
 	c.closed = c.closed || c.finsSeen() && me.finAcked && peer.finAcked
-	me.heard(peer)
+	peer.heard()
 }
 
 // rest follows what later fragments brought of a segment.
@@ -47,9 +49,6 @@ func (c *Conn) rest(s *Segment, side int, step *Step) {
 		c.finish(s, side, step)
 	}
 }
-
-// heard notes that the other end was answered.
-func (e *End) heard(peer *End) { peer.Unanswered = 0 }
 
 func (c *Conn) finsSeen() bool { return c.FINOrder[1] >= 0 }
 
@@ -98,7 +97,7 @@ func (t *Tracker) syn(c *Conn, s *Segment, side int, step *Step) {
 		if len(d.SYNTimes) == 0 {
 			d.SYNTimes = append(d.SYNTimes, c.FirstSYN)
 		}
-		if len(d.SYNTimes) < maxSYNTimes {
+		if len(d.SYNTimes) < maxSYNTimes && t.room(len(d.SYNTimes), len(d.firstSYNs)) {
 			d.SYNTimes = append(d.SYNTimes, s.Time)
 		}
 	}
@@ -180,7 +179,7 @@ func (t *Tracker) synack(c *Conn, s *Segment, side int, step *Step) {
 }
 
 // plain follows a segment without SYN and RST: data, acknowledgements, FIN.
-func (c *Conn) plain(s *Segment, side int, step *Step) {
+func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 	me, peer := &c.Ends[side], &c.Ends[1-side]
 	if me.State == Unknown && !peer.hasISN {
 		me.State = Established // it began before the capture
@@ -190,6 +189,9 @@ func (c *Conn) plain(s *Segment, side int, step *Step) {
 		peer.Inferred = true
 	}
 	step.Sense = c.sense(s, side)
+	if s.Len > 0 || s.Flags&FIN != 0 || step.Sense == SenseKeepAlive {
+		me.ask(s, last)
+	}
 	end := s.Seq + s.Len
 	if s.Flags&FIN != 0 {
 		end++
@@ -207,6 +209,9 @@ func (c *Conn) plain(s *Segment, side int, step *Step) {
 		me.isn = s.Seq // an earlier one, out of order
 	}
 	if s.Flags&ACK != 0 {
+		if me.asking && c.answeredUnseen(s, side) {
+			me.heard()
+		}
 		c.acknowledge(s, side, step)
 	}
 	if int8(side) == c.challenge && s.Len == 0 && s.Flags&(ACK|FIN) == ACK {
@@ -229,12 +234,13 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		case !me.hasSeq || s.Seq == me.next:
 			return SenseData
 		case s.Len == 1 && s.Seq == me.next-1:
+			me.askAgain(s)
 			return SenseKeepAlive
 		case before(me.next, s.Seq):
 			return SenseDataGap
 		case !before(me.next, s.Seq+s.Len):
 			me.Resent++
-			me.Unanswered++
+			me.askAgain(s)
 			if s.Len == 1 && peer.hasAck && peer.Window == 0 {
 				return SenseProbe
 			}
@@ -244,9 +250,13 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 	case s.Flags&ACK == 0:
 		return SenseOther
 	case s.Window == 0 && me.State.Synchronized():
+		if me.ZeroWindows == 0 || me.Window != 0 {
+			me.shut = s.Time
+		}
 		me.ZeroWindows++
 		return SenseZeroWindow
-	case me.hasSeq && s.Seq == me.next-1 && me.hasAck && s.Ack == me.ack && !me.hasFIN && me.Packets > 1 && me.next != me.isn+1:
+	case me.hasSeq && s.Seq == me.next-1 && me.hasAck && s.Ack == me.ack && !me.hasFIN && me.Packets > 1 && (me.next != me.isn+1 || c.Acked):
+		me.askAgain(s)
 		return SenseKeepAlive
 	case me.hasAck && s.Ack == me.ack:
 		if s.Window != me.Window {
@@ -270,6 +280,7 @@ func (c *Conn) acknowledge(s *Segment, side int, step *Step) {
 	if !me.hasAck || before(me.ack, s.Ack) {
 		if s.Ack == peer.next && peer.hasSeq {
 			me.answered(peer, s.Time)
+			peer.passed = peer.longest
 		}
 		me.ack, me.hasAck = s.Ack, true
 	}
@@ -307,6 +318,9 @@ func (c *Conn) finish(s *Segment, side int, step *Step) {
 	me, peer := &c.Ends[side], &c.Ends[1-side]
 	me.FINs++
 	if me.hasFIN {
+		if s.Len == 0 {
+			me.askAgain(s)
+		}
 		if step.Sense != SenseLate {
 			step.Sense = SenseFINAgain
 		}

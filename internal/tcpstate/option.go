@@ -1,7 +1,5 @@
 package tcpstate
 
-import "encoding/binary"
-
 // SYNOptions is what a SYN or SYN-ACK proposes.
 type SYNOptions struct {
 	MSS        uint16 // octets (RFC 9293 §3.7.1)
@@ -40,34 +38,38 @@ func ReadOptions(s *Segment) SYNOptions {
 	}
 	for b := s.Options; len(b) > 0; {
 		kind := b[0]
-		if kind == optionEnd {
-			break
-		}
 		if kind == optionNOP {
 			b = b[1:]
 			continue
 		}
-		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+		if kind == optionEnd || len(b) < 2 {
 			break
 		}
-		value := b[2:b[1]]
-		switch {
-		case kind == optionMSS && len(value) == 2:
-			o.MSS, o.HasMSS = binary.BigEndian.Uint16(value), true
-		case kind == optionScale && len(value) == 1:
-			o.Scale, o.HasScale = value[0], true
-		case kind == optionSACK && len(value) == 0:
-			o.SACK = true
-		case kind == optionTimestamps && len(value) == 8:
-			o.Timestamps = true
-		case kind == optionMultipath:
-			o.Multipath = true
-		case kind == optionFastOpen:
-			o.FastOpen = true
-		case kind == optionExperiment && len(value) >= 2 && value[0] == 0xf9 && value[1] == 0x89:
-			o.FastOpenX = true
+		size := int(b[1])
+		if size < 2 || size > len(b) {
+			break
 		}
-		b = b[b[1]:]
+		switch kind {
+		case optionMSS:
+			if size == 4 {
+				o.MSS, o.HasMSS = uint16(b[2])<<8|uint16(b[3]), true
+			}
+		case optionScale:
+			if size == 3 {
+				o.Scale, o.HasScale = b[2], true
+			}
+		case optionSACK:
+			o.SACK = o.SACK || size == 2
+		case optionTimestamps:
+			o.Timestamps = o.Timestamps || size == 10
+		case optionMultipath:
+			o.Multipath = true
+		case optionFastOpen:
+			o.FastOpen = true
+		case optionExperiment:
+			o.FastOpenX = o.FastOpenX || size >= 4 && b[2] == 0xf9 && b[3] == 0x89
+		}
+		b = b[size:]
 	}
 	return o
 }

@@ -18,6 +18,7 @@ func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 	if seen.Reason == RSTRefusal {
 		seen.HostTTL = t.hosts.ttl(me.Addr)
 	}
+	seen.Silence = c.Unheard(1 - side)
 	seen.Effective = seen.Reason.Ends()
 	step.Sense, step.RST = SenseRST, seen.Reason
 
@@ -26,7 +27,7 @@ func (t *Tracker) reset(c *Conn, s *Segment, side int, step *Step) {
 		d.FirstRST = s.Time
 	}
 	d.RSTCount++
-	if len(d.RSTs) < maxRSTs {
+	if len(d.RSTs) < maxRSTs && t.room(len(d.RSTs), len(d.firstRSTs)) {
 		d.RSTs = append(d.RSTs, seen)
 	}
 	if seen.Reason == RSTInWindow {

@@ -10,10 +10,11 @@ import (
 // address stands as IPv6 has it mapped (RFC 4291 §2.5.5.2).
 type Addr struct{ Hi, Lo uint64 }
 
-const mapped4 = 0xffff << 32
+// Mapped4 is what an IPv4 address has above its 32 bits.
+const Mapped4 = 0xffff << 32
 
 // Addr4 reads the 4 octets of an IPv4 address.
-func Addr4(b []byte) Addr { return Addr{Lo: mapped4 | uint64(binary.BigEndian.Uint32(b))} }
+func Addr4(b []byte) Addr { return Addr{Lo: Mapped4 | uint64(binary.BigEndian.Uint32(b))} }
 
 // Addr6 reads the 16 octets of an IPv6 address.
 func Addr6(b []byte) Addr {

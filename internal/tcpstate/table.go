@@ -2,21 +2,6 @@ package tcpstate
 
 import "math/bits"
 
-// flow is what a segment's connection is found by: both ends, the lower first,
-// so that both directions have the same.
-type flow struct {
-	low, high         Addr
-	lowPort, highPort uint16
-}
-
-// flowOf gives the flow, and whether the source is the higher end.
-func flowOf(src, dst Addr, srcPort, dstPort uint16) (f flow, swapped bool) {
-	if dst.less(src) || dst == src && dstPort < srcPort {
-		return flow{dst, src, dstPort, srcPort}, true
-	}
-	return flow{src, dst, srcPort, dstPort}, false
-}
-
 // The multipliers are those of wyhash: odd, with evenly spread bits.
 const (
 	mix0 = 0xa0761d6478bd642f
@@ -29,14 +14,12 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// hash mixes the flow with a seed, so that nobody can prepare a capture whose
-// flows all collide.
-func (f *flow) hash(seed uint64) uint32 {
-	h := mix(f.low.Lo^mix0^seed, f.high.Lo^mix1)
-	if f.low.Hi|f.high.Hi != 0 {
-		h ^= mix(f.low.Hi^mix1, f.high.Hi^mix2^seed)
-	}
-	h = mix(h^uint64(f.lowPort)<<16^uint64(f.highPort), mix2^seed)
+// hashOf mixes both ends with a seed, so that nobody can prepare a capture whose
+// connections all collide. Both directions have the same.
+func hashOf(src, dst Addr, srcPort, dstPort uint16, seed uint64) uint32 {
+	a := mix(src.Lo^uint64(srcPort)<<48^mix0, src.Hi^seed)
+	b := mix(dst.Lo^uint64(dstPort)<<48^mix0, dst.Hi^seed)
+	h := mix(a+b, mix2)
 	return uint32(h ^ h>>32)
 }
 
@@ -49,17 +32,21 @@ const (
 type slot struct {
 	hash uint32
 	used bool
-	flip bool // the initiator is the higher end
 	conn Conn
 }
 
-// is says that a slot is of this flow.
-func (s *slot) is(f *flow) bool {
-	low, high := &s.conn.Ends[0].Endpoint, &s.conn.Ends[1].Endpoint
-	if s.flip {
-		low, high = high, low
+// sender says which end of the connection a segment between these is from;
+// negative: it is another connection's. Where both ends are the same, both
+// directions look alike.
+func (c *Conn) sender(src, dst Addr, srcPort, dstPort uint16) int {
+	a, b := &c.Ends[Initiator].Endpoint, &c.Ends[Responder].Endpoint
+	switch {
+	case a.Port == srcPort && b.Port == dstPort && a.Addr == src && b.Addr == dst:
+		return Initiator
+	case a.Port == dstPort && b.Port == srcPort && a.Addr == dst && b.Addr == src:
+		return Responder
 	}
-	return low.Addr == f.low && high.Addr == f.high && low.Port == f.lowPort && high.Port == f.highPort
+	return -1
 }
 
 // table finds connections. Entries are the hash in the upper half and the
@@ -78,24 +65,43 @@ func newTable(seed uint64) table { return table{entries: make([]uint64, 1<<10), 
 
 func (t *table) at(i uint32) *slot { return &t.chunks[i>>chunkBits][i&(chunkSize-1)] }
 
-// find gives a flow's slot, or none.
-func (t *table) find(f *flow, h uint32) (uint32, *slot) {
-	mask := uint32(len(t.entries) - 1)
+// find gives the slot of the connection between two ends, and which of them the
+// first one is; or none.
+func (t *table) find(src, dst Addr, srcPort, dstPort uint16, h uint32) (n uint32, s *slot, side int) {
+	entries := t.entries
+	mask := uint32(len(entries) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
-		e := t.entries[i]
+		e := entries[i]
 		if e == 0 {
-			return 0, nil
+			return 0, nil, 0
 		}
 		if uint32(e>>32) == h {
-			n := uint32(e) - 1
-			if s := t.at(n); s.is(f) {
-				return n, s
+			n = uint32(e) - 1
+			s = t.at(n)
+			if side = s.conn.sender(src, dst, srcPort, dstPort); side >= 0 {
+				return n, s, side
 			}
 		}
 	}
 }
 
-// add gives a flow that has none a slot; the caller fills in its ends.
+// fetch touches what find will look at. The loads do not wait for each other.
+func (t *table) fetch(hashes []uint32) (sum uint32) {
+	var found [together]uint64
+	mask := uint32(len(t.entries) - 1)
+	for i, h := range hashes {
+		found[i&(together-1)] = t.entries[h&mask]
+	}
+	for i, h := range hashes {
+		if e := found[i&(together-1)]; uint32(e>>32) == h && e != 0 {
+			c := &t.at(uint32(e) - 1).conn
+			sum += uint32(c.Number) + c.Ends[0].ack + c.Ends[1].Packets + uint32(c.Last)
+		}
+	}
+	return sum
+}
+
+// add gives a connection that has none a slot; the caller fills in its ends.
 func (t *table) add(h uint32) (uint32, *slot) {
 	if (t.live+1)*3 > len(t.entries)*2 {
 		t.grow()

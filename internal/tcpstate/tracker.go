@@ -27,11 +27,15 @@ type Tracker struct {
 
 	table   table
 	now     time.Duration // the latest packet's
+	due     time.Duration // when something is to be looked at again
+	leap    time.Duration // a time far ahead that one packet had, and no other yet
 	ended   queue         // connections that are over
 	nascent queue         // connections without an answer
-	hand    uint32        // where the search for one to give up goes on
+	victims []entry       // that give way next, the next one last
 	details []*Detail
 	hosts   hosts
+	extra   int    // see room
+	fetched uint32 // without a meaning: what is fetched must be used
 }
 
 // NewTracker makes a tracker. The seed makes its table's order unforeseeable;
@@ -46,34 +50,58 @@ func (t *Tracker) Open() int { return t.table.live }
 // Segment follows one segment. The step's connection is valid until the next
 // call.
 func (t *Tracker) Segment(s *Segment) Step {
-	t.Advance(s.Time)
-	key, swapped := flowOf(s.Src, s.Dst, s.SrcPort, s.DstPort)
-	h := key.hash(t.table.seed)
-	n, sl := t.table.find(&key, h)
-	reused := false
-	if sl != nil && s.Flags&(SYN|RST) == SYN && sl.begins(s, from(sl, swapped)) {
-		t.finish(n, sl)
-		sl, reused = nil, true
+	return t.segment(s, hashOf(s.Src, s.Dst, s.SrcPort, s.DstPort, t.table.seed))
+}
+
+// together is how many segments' connections are fetched at once: about as many
+// as a processor waits for at the same time, a few lines of memory each.
+const together = 16
+
+// Segments follows several segments, one after the other. It is faster than
+// following each by itself: the memory of all their connections is asked for
+// before the first one has come.
+func (t *Tracker) Segments(all []Segment, each func(*Segment, Step)) {
+	var hashes [together]uint32
+	for len(all) > 0 {
+		part := all[:min(len(all), together)]
+		all = all[len(part):]
+		for i := range part {
+			s := &part[i]
+			hashes[i] = hashOf(s.Src, s.Dst, s.SrcPort, s.DstPort, t.table.seed)
+		}
+		t.fetched += t.table.fetch(hashes[:len(part)])
+		for i := range part {
+			each(&part[i], t.segment(&part[i], hashes[i]))
+		}
 	}
-	fresh := sl == nil
-	if fresh {
-		n, sl = t.begin(h, s, swapped)
+}
+
+func (t *Tracker) segment(s *Segment, h uint32) Step {
+	if s.Time > t.now {
+		t.Advance(s.Time)
+	}
+	n, sl, side := t.table.find(s.Src, s.Dst, s.SrcPort, s.DstPort, h)
+	var step Step
+	if sl != nil && s.Flags&(SYN|RST) == SYN && sl.conn.begins(s, side) {
+		t.finish(n, sl)
+		sl, step.Reused = nil, true
+	}
+	if sl == nil {
+		n, sl, side = t.begin(h, s)
+		step.New = true
 	}
 	c := &sl.conn
-	side := from(sl, swapped)
-	if c.Ends[0].Endpoint == c.Ends[1].Endpoint { // a connection to itself: both directions look alike
-		side = Initiator
-	}
-	if s.Time > c.Last {
+	last := c.Last
+	if s.Time > last {
 		c.Last = s.Time
 	}
-	step := Step{Conn: c, From: side, New: fresh, Reused: reused}
+	step.Conn, step.From = c, side
 	was, opened := c.closed, c.Acked
-	t.follow(c, s, side, &step)
+	t.follow(c, s, side, last, &step)
 	step.Opened = c.Acked && !opened
 	if c.closed && !was {
 		step.Ended = true
-		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
+		t.wait(&t.ended, n, sl)
 	}
 	return step
 }
@@ -82,41 +110,42 @@ func (t *Tracker) Segment(s *Segment) Step {
 // followed before: IP brought it in fragments. The step has no connection where
 // there is none any more.
 func (t *Tracker) Rest(s *Segment) Step {
-	key, swapped := flowOf(s.Src, s.Dst, s.SrcPort, s.DstPort)
-	n, sl := t.table.find(&key, key.hash(t.table.seed))
+	n, sl, side := t.table.find(s.Src, s.Dst, s.SrcPort, s.DstPort, hashOf(s.Src, s.Dst, s.SrcPort, s.DstPort, t.table.seed))
 	if sl == nil {
 		return Step{}
 	}
 	c := &sl.conn
-	step := Step{Conn: c, From: from(sl, swapped), Sense: SenseRest}
+	step := Step{Conn: c, From: side, Sense: SenseRest}
 	c.Last = max(c.Last, s.Time)
 	was := c.closed
 	c.rest(s, step.From, &step)
 	if c.closed && !was {
 		step.Ended = true
-		t.ended.push(entry{n, uint32(c.Number), t.now + TwoMSL})
+		t.wait(&t.ended, n, sl)
 	}
 	return step
 }
 
+// farAhead is further than captures are silent: a time that one packet alone has
+// is damage.
+const farAhead = time.Hour
+
 // Advance tells that time has passed without a segment.
 func (t *Tracker) Advance(now time.Duration) {
-	if now > t.now {
+	switch {
+	case now <= t.now:
+	case now < t.due:
+		t.now = now
+	case now-t.now > farAhead && t.Connections > 0 && max(now-t.leap, t.leap-now) > farAhead:
+		t.leap = now // believed when another packet confirms it
+	default:
 		t.now = now
 		t.expire()
 	}
 }
 
-// from says which end sent a segment.
-func from(s *slot, swapped bool) int {
-	if swapped != s.flip {
-		return Responder
-	}
-	return Initiator
-}
-
 // begin opens a record for a flow's first packet.
-func (t *Tracker) begin(h uint32, s *Segment, swapped bool) (uint32, *slot) {
+func (t *Tracker) begin(h uint32, s *Segment) (n uint32, sl *slot, side int) {
 	limit := t.Limit
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -124,12 +153,11 @@ func (t *Tracker) begin(h uint32, s *Segment, swapped bool) (uint32, *slot) {
 	if t.table.live >= limit {
 		t.evict()
 	}
-	n, sl := t.table.add(h)
+	n, sl = t.table.add(h)
 	t.Connections++
 	c := &sl.conn
 	*c = Conn{Number: t.Connections, First: s.Time, Last: s.Time, FirstFrame: s.Frame, Path: s.Path,
 		FINOrder: [2]int8{-1, -1}, challenge: -1, settled: -1, KnownBy: ByFirstPacket}
-	sl.flip = swapped
 	src, dst := Endpoint{s.Src, s.SrcPort}, Endpoint{s.Dst, s.DstPort}
 	switch s.Flags & (SYN | ACK | RST) {
 	case SYN:
@@ -137,19 +165,21 @@ func (t *Tracker) begin(h uint32, s *Segment, swapped bool) (uint32, *slot) {
 	case SYN | ACK:
 		c.KnownBy = BySYNACK
 		src, dst = dst, src
-		sl.flip = !swapped
+		side = Responder
+		if src == dst {
+			side = Initiator
+		}
 	}
 	c.Ends[Initiator].Endpoint, c.Ends[Responder].Endpoint = src, dst
 	if c.KnownBy == BySYN {
-		t.nascent.push(entry{n, uint32(c.Number), s.Time + TwoMSL})
+		t.wait(&t.nascent, n, sl)
 	}
-	return n, sl
+	return n, sl, side
 }
 
 // begins says that a SYN (with or without ACK) opens another connection than
 // the one on record.
-func (sl *slot) begins(s *Segment, side int) bool {
-	c := &sl.conn
+func (c *Conn) begins(s *Segment, side int) bool {
 	me, peer := &c.Ends[side], &c.Ends[1-side]
 	if me.hasISN {
 		if s.Seq == me.isn {
@@ -194,6 +224,7 @@ func (t *Tracker) handOn(sl *slot) {
 		t.Done(c)
 	}
 	if c.Detail != nil {
+		t.extra -= c.Detail.extra()
 		t.details = append(t.details, c.Detail)
 		c.Detail = nil
 	}
@@ -214,7 +245,28 @@ func (t *Tracker) Flush() {
 	for _, n := range left {
 		t.handOn(t.table.at(n))
 	}
-	t.table, t.ended, t.nascent, t.hand = newTable(t.table.seed), queue{}, queue{}, 0
+	t.table, t.ended, t.nascent, t.victims, t.due = newTable(t.table.seed), queue{}, queue{}, nil, 0
+}
+
+// wait has a connection looked at again in 2 MSL.
+func (t *Tracker) wait(q *queue, n uint32, sl *slot) {
+	if q.length > 2*t.table.live+queueChunk {
+		q.keep(t.waits) // many of those that wait in it are no more
+	}
+	at := t.now + TwoMSL
+	q.push(entry{n, uint32(sl.conn.Number), at})
+	t.due = min(t.due, at)
+}
+
+// waits says that a connection that was put into a queue still has to be there.
+func (t *Tracker) waits(e entry) bool { return t.held(e) != nil }
+
+// held is the connection of an entry; nil: it is no more.
+func (t *Tracker) held(e entry) *slot {
+	if sl := t.table.at(e.slot); sl.used && uint32(sl.conn.Number) == e.number {
+		return sl
+	}
+	return nil
 }
 
 // expire hands on connections that are over for 2 MSL, and SYNs that were not
@@ -222,7 +274,7 @@ func (t *Tracker) Flush() {
 func (t *Tracker) expire() {
 	for t.ended.due(t.now) {
 		e := t.ended.pop()
-		if sl := t.table.at(e.slot); sl.used && uint32(sl.conn.Number) == e.number {
+		if sl := t.held(e); sl != nil {
 			if sl.conn.Last+TwoMSL > t.now { // packets came since
 				t.ended.push(entry{e.slot, e.number, t.now + TwoMSL})
 				continue
@@ -232,8 +284,8 @@ func (t *Tracker) expire() {
 	}
 	for t.nascent.due(t.now) {
 		e := t.nascent.pop()
-		sl := t.table.at(e.slot)
-		if !sl.used || uint32(sl.conn.Number) != e.number || sl.conn.closed || sl.conn.Ends[Responder].Packets > 0 {
+		sl := t.held(e)
+		if sl == nil || sl.conn.closed || sl.conn.Ends[Responder].Packets > 0 {
 			continue
 		}
 		if sl.conn.Last+TwoMSL <= t.now {
@@ -242,30 +294,7 @@ func (t *Tracker) expire() {
 			t.nascent.push(entry{e.slot, e.number, t.now + TwoMSL})
 		}
 	}
-}
-
-// evict gives up one connection: of the next 64 that are held, one that is
-// over, or else the one that was silent for longest.
-func (t *Tracker) evict() {
-	var best *slot
-	var bestAt uint32
-	for seen, tries := 0, uint32(0); seen < 64 && tries < t.table.made; tries++ {
-		n := t.hand % t.table.made
-		t.hand = n + 1
-		sl := t.table.at(n)
-		if !sl.used {
-			continue
-		}
-		seen++
-		if best == nil || sl.conn.closed && !best.conn.closed || sl.conn.closed == best.conn.closed && sl.conn.Last < best.conn.Last {
-			best, bestAt = sl, n
-		}
-	}
-	if !best.conn.closed {
-		best.conn.Evicted = true
-		t.Evicted++
-	}
-	t.finish(bestAt, best)
+	t.due = min(t.ended.first(t.now+farAhead), t.nascent.first(t.now+farAhead))
 }
 
 // detail gives a connection room for what only some have.
@@ -282,24 +311,45 @@ func (t *Tracker) detail(c *Conn) *Detail {
 	last := len(t.details) - 1
 	d := t.details[last]
 	t.details = t.details[:last]
-	d.SYNTimes, d.RSTs, d.ICMP = d.firstSYNs[:0], d.firstRSTs[:0], d.ICMP[:0]
+	d.SYNTimes, d.RSTs, d.ICMP = d.firstSYNs[:0], d.firstRSTs[:0], nil
 	d.RSTCount, d.ICMPCount, d.FirstRST = 0, 0, 0
 	c.Detail = d
 	return c.Detail
 }
 
+// mostExtra bounds what all connections' lists hold beyond the room that each
+// detail has: about 100 octets each.
+const mostExtra = 1 << 20
+
+// room says that one more may be kept in a list, of which some have their place
+// in the detail; it counts those that have not.
+func (t *Tracker) room(n, own int) bool {
+	if n < own {
+		return true
+	}
+	if t.extra >= mostExtra {
+		return false
+	}
+	t.extra++
+	return true
+}
+
+// extra is how much of a detail's lists is beyond its own room.
+func (d *Detail) extra() int {
+	return max(len(d.SYNTimes)-len(d.firstSYNs), 0) + max(len(d.RSTs)-len(d.firstRSTs), 0) + len(d.ICMP)
+}
+
 // ICMP joins an ICMP error to the connection that it speaks of; nil when that
 // is not in the capture.
 func (t *Tracker) ICMP(e *ICMPError) *Conn {
-	key, _ := flowOf(e.Src, e.Dst, e.SrcPort, e.DstPort)
-	_, sl := t.table.find(&key, key.hash(t.table.seed))
+	_, sl, _ := t.table.find(e.Src, e.Dst, e.SrcPort, e.DstPort, hashOf(e.Src, e.Dst, e.SrcPort, e.DstPort, t.table.seed))
 	if sl == nil {
 		t.StrayICMP++
 		return nil
 	}
 	d := t.detail(&sl.conn)
 	d.ICMPCount++
-	if len(d.ICMP) < maxICMP {
+	if len(d.ICMP) < maxICMP && t.room(len(d.ICMP), 0) {
 		d.ICMP = append(d.ICMP, *e)
 	}
 	return &sl.conn

@@ -14,7 +14,7 @@ func (e *End) answered(peer *End, at time.Duration) {
 	if peer.again || took < 0 || took > time.Hour {
 		return
 	}
-	us := uint32(took / time.Microsecond)
+	us := uint32(uint64(took) / uint64(time.Microsecond))
 	if e.turns == 0 || us < e.turn {
 		e.turn = us
 	}

@@ -120,7 +120,7 @@ func title(id cause.ID) string {
 }
 
 func TestSummary(t *testing.T) {
-	sum := &conversation.Summary{Frames: 1000, Segments: 900, First: time.Hour, Last: 2 * time.Hour, Connections: 120, Wanted: 100, GivenUp: 2, StrayICMP: 1, Dropped: 3,
+	sum := &conversation.Summary{Frames: 1000, Segments: 900, First: time.Hour, Last: 2 * time.Hour, Connections: 120, Wanted: 100, GivenUp: 2, Limit: 1 << 21, StrayICMP: 1, Dropped: 3,
 		Causes: map[cause.ID]uint64{cause.IsOpen: 60, cause.PortClosed: 30, cause.PacketLoss: 5}, Unjudged: 5,
 		Handshakes: map[string]uint64{"complete": 65, "refused": 30, "midstream": 5}, Endings: map[string]uint64{"fin-both": 70, "reset": 30},
 		Skipped: []frame.Skipped{{What: "ARP", Frames: 60, Other: true}, {What: "EtherType 0x1234", Frames: 40}}}

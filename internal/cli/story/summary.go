@@ -50,7 +50,7 @@ func Summary(s terminal.Style, sum *conversation.Summary, title func(cause.ID) s
 	fragments(line, &b, &sum.Fragments)
 	if sum.GivenUp > 0 {
 		b.WriteByte('\n')
-		line("%s not followed to the end for want of room; what came of them later counts as others.", count(sum.GivenUp, "connection was", "connections were"))
+		line("%s.", GivenUp(sum))
 	}
 	if sum.Dropped > 0 {
 		b.WriteByte('\n')
@@ -65,6 +65,13 @@ func Summary(s terminal.Style, sum *conversation.Summary, title func(cause.ID) s
 		line("%s about connections that are not in the capture.", count(sum.StrayICMP, "ICMP error"))
 	}
 	return b.String()
+}
+
+// GivenUp says that not all connections were followed to their end, and how they
+// would be.
+func GivenUp(sum *conversation.Summary) string {
+	return fmt.Sprintf("%s not followed to the end for want of room; what came of them later counts as others. %d at once are the most: --max-connections N follows more, in about 500 octets each",
+		count(sum.GivenUp, "connection was", "connections were"), sum.Limit)
 }
 
 // fragments says what became of IP packets that came in fragments.

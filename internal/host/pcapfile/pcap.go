@@ -51,38 +51,60 @@ func (r *Reader) pcapHeader(magic []byte) error {
 	}
 	r.info.SnapLength = r.order.Uint32(h[16:])
 	r.link = uint16(r.order.Uint32(h[20:])) // the upper bits tell of frame check sequences
-	r.next = func(f *Frame) error { return r.nextRecord(f, extra) }
+	r.header = pcapRecord + extra
 	return nil
 }
 
 // nextRecord reads a record: seconds, fraction, captured and real length.
-func (r *Reader) nextRecord(f *Frame, extra int) error {
-	header := pcapRecord + extra
-	h, err := r.in.peek(header)
-	if err != nil {
-		if errors.Is(err, io.EOF) && len(h) == 0 {
-			return io.EOF
+func (r *Reader) nextRecord(f *Frame) error {
+	b := r.in.rest()
+	if len(b) < pcapRecord || len(b)-r.header < r.captured(b) {
+		var err error
+		if b, err = r.moreOfRecord(); err != nil {
+			return err
 		}
-		return r.cut(err, "a record's header")
 	}
 	var seconds, fraction, captured, length uint32
-	if r.big {
+	if h := b[:pcapRecord]; r.big {
 		seconds, fraction = binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:])
 		captured, length = binary.BigEndian.Uint32(h[8:]), binary.BigEndian.Uint32(h[12:])
 	} else {
 		seconds, fraction = binary.LittleEndian.Uint32(h), binary.LittleEndian.Uint32(h[4:])
 		captured, length = binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
 	}
-	if captured > maxRecord {
-		return &Broken{r.in.offset(), fmt.Sprintf("a record announces %d octets, more than any frame has", captured)}
-	}
-	b, err := r.in.take(header + int(captured))
-	if err != nil {
-		return r.cut(err, "a packet")
-	}
+	end := r.header + int(captured)
+	r.in.begin += end
 	f.Time = time.Duration(seconds)*time.Second + time.Duration(fraction)*r.unit
 	f.Link = r.link
-	f.Data = b[header:]
-	f.Length = max(int(length), int(captured))
+	f.Data = b[r.header:end]
+	f.Length = int(min(max(length, captured), 1<<31-1))
 	return nil
+}
+
+// captured is the length in a record's header.
+func (r *Reader) captured(h []byte) int {
+	if r.big {
+		return int(binary.BigEndian.Uint32(h[8:]))
+	}
+	return int(binary.LittleEndian.Uint32(h[8:]))
+}
+
+// moreOfRecord gets a record that is not whole in the window.
+func (r *Reader) moreOfRecord() ([]byte, error) {
+	h, err := r.in.peek(r.header)
+	if err != nil {
+		if errors.Is(err, io.EOF) && len(h) == 0 {
+			return nil, io.EOF
+		}
+		return nil, r.cut(err, "a record's header")
+	}
+	captured := r.captured(h)
+	if captured > maxRecord {
+		return nil, &Broken{r.in.offset(), fmt.Sprintf("a record announces %d octets, more than any frame has", captured)}
+	}
+	b, err := r.in.peek(r.header + captured)
+	if err != nil {
+		return nil, r.cut(err, "a packet")
+	}
+	return b, nil
 }

@@ -56,14 +56,14 @@ type Reader struct {
 	order  binary.ByteOrder
 	big    bool
 	number uint64
-	next   func(*Frame) error
 	failed error
 
 	compression *compression // nil: none
 
 	// pcap
-	link uint16
-	unit time.Duration // of the second time word
+	header int // octets before a record's data; 0: it is pcapng
+	link   uint16
+	unit   time.Duration // of the second time word
 
 	// pcapng
 	interfaces []iface
@@ -98,7 +98,6 @@ func (r *Reader) begin() error {
 		return &Foreign{"compressed twice: decompress it once"}
 	case bytes.HasPrefix(magic, []byte{0x0a, 0x0d, 0x0d, 0x0a}):
 		r.info.Format = "pcapng"
-		r.next = r.nextBlock
 		return r.firstSection()
 	}
 	return r.pcapHeader(magic)
@@ -142,7 +141,13 @@ func (r *Reader) Next(f *Frame) error {
 	if r.failed != nil {
 		return r.failed
 	}
-	if err := r.next(f); err != nil {
+	var err error
+	if r.header > 0 {
+		err = r.nextRecord(f)
+	} else {
+		err = r.nextBlock(f)
+	}
+	if err != nil {
 		r.failed = err
 		return err
 	}

@@ -23,6 +23,9 @@ func newWindow(in io.Reader) *window { return &window{in: in, buf: make([]byte, 
 
 func (w *window) offset() int64 { return w.before + int64(w.begin) }
 
+// rest gives the octets that are there.
+func (w *window) rest() []byte { return w.buf[w.begin:w.end] }
+
 // peek gives the next n octets without taking them. With an error it gives
 // those that there are.
 func (w *window) peek(n int) ([]byte, error) {

@@ -25,6 +25,7 @@ type socket struct {
 	v6   bool
 
 	revents int16         // what poll(2) said last
+	called  time.Time     // when connect(2) was
 	looked  time.Duration // when the handshake was seen to be over
 	news    bool          // by then the peer had sent data, closed or reset
 
@@ -59,8 +60,11 @@ func connect(ctx context.Context, c *Config, r *Recorder) (conn net.Conn, err er
 	}
 	// The caller gave up while the handshake was being completed: what
 	// net.Dialer does then, too.
-	if err := ctx.Err(); err != nil {
-		return nil, cancelled(ctx, c, r)
+	if ctx.Err() != nil {
+		if !errors.Is(context.Cause(ctx), ErrExplained) {
+			return nil, cancelled(ctx, c, r)
+		}
+		ctx = context.WithoutCancel(ctx) // there is no silence to be explained
 	}
 	return s.adopt(ctx)
 }
@@ -234,7 +238,8 @@ func (s *socket) set(sa *sys.Sockaddr, a netip.AddrPort) {
 func (s *socket) start() (waiting bool, err error) {
 	var errno syscall.Errno
 	faked := false
-	at := time.Since(s.Began)
+	s.called = time.Now()
+	at := s.called.Sub(s.Began)
 	if s.fakeConnect != nil {
 		errno, faked = s.fakeConnect(s.fd)
 	}
@@ -291,6 +296,12 @@ func (s *socket) await(ctx context.Context) error {
 			sys.PollOut|sys.PollErr|sys.PollHup); {
 		case err == nil:
 		case errors.Is(err, ErrExpired), errors.Is(err, ErrCancelled):
+			// The answer may have come while a busy host did not run this program.
+			if ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrExplained) {
+				if done, err := s.settled(); done || err != nil {
+					return err
+				}
+			}
 			var i sys.TCPInfo
 			if sys.GetTCPInfo(s.fd, &i) == 0 {
 				s.addInfo(time.Since(s.Began), &i)
@@ -395,11 +406,11 @@ func (s *socket) park(ctx context.Context, checkpoints []time.Duration, setDeadl
 	for {
 		until := s.Deadline
 		atCheckpoint := false
-		for len(checkpoints) > 0 && time.Since(s.Began) >= checkpoints[0] {
+		for len(checkpoints) > 0 && time.Since(s.called) >= checkpoints[0] {
 			checkpoints = checkpoints[1:]
 		}
 		if len(checkpoints) > 0 {
-			if at := s.Began.Add(checkpoints[0]); until.IsZero() || at.Before(until) {
+			if at := s.called.Add(checkpoints[0]); until.IsZero() || at.Before(until) {
 				until, atCheckpoint = at, true
 			}
 		}

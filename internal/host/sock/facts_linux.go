@@ -65,8 +65,11 @@ func fill(f *evidence.TCPInfo, i *sys.TCPInfo) {
 	f.Options = optionNames(i.Options)
 	f.SegsOut, f.SegsIn, f.Unacked = i.Segs_out, i.Segs_in, i.Unacked
 	f.FastOpenFail = sys.FastOpenClientFail(i)
+	f.Received = i.Bytes_received
 	if f.State == "SYN_SENT" {
 		f.RTT, f.RTTVar = 0, 0 // nothing has been measured yet
+	} else if i.Segs_in > 0 {
+		f.SinceACK = time.Duration(i.Last_ack_recv) * time.Millisecond
 	}
 }
 

@@ -53,7 +53,7 @@ type Config struct {
 	Asks   string        // what it asks, for the record
 	Mute   string        // why it may stay unanswered, for the record
 
-	// Checkpoints are times since the attempt began at which the socket is
+	// Checkpoints are times since connect(2) was called at which the socket is
 	// looked at while its handshake is awaited; AtCheckpoint runs after each
 	// look, with the descriptor, in the attempt's goroutine.
 	Checkpoints  []time.Duration

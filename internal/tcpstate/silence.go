@@ -1,0 +1,77 @@
+package tcpstate
+
+import "time"
+
+// Silence is what an end asked and was not answered: data, a FIN or a probe that
+// wants an acknowledgement (RFC 9293 §3.8.1, §3.8.4, §3.8.6.1).
+type Silence struct {
+	Asked   bool
+	Repeats uint32        // how often it asked again
+	For     time.Duration // from the first to the last time
+	Idle    time.Duration // in which neither end said anything before
+	Len     uint32        // octets of data of the segment that asked first
+	Larger  bool          // no segment as long as that was ever acknowledged
+	FINOnly bool          // everything but its FIN is acknowledged
+}
+
+// Unheard is what an end asked, and to which nothing came since.
+func (c *Conn) Unheard(end int) Silence {
+	me, peer := &c.Ends[end], &c.Ends[1-end]
+	if !me.asking {
+		return Silence{}
+	}
+	return Silence{Asked: true, Repeats: me.Unanswered, For: time.Duration(me.askedFor) * time.Millisecond, Idle: time.Duration(me.idle) * time.Millisecond,
+		Len: me.askedLen, Larger: me.askedLen > me.passed, FINOnly: me.hasFIN && peer.hasAck && peer.ack == me.fin}
+}
+
+// Outstanding says that an octet of an end was sent and is not acknowledged.
+func (c *Conn) Outstanding(end int, seq uint32) bool {
+	me, peer := &c.Ends[end], &c.Ends[1-end]
+	return peer.hasAck && me.hasSeq && !before(seq, peer.ack) && before(seq, me.next)
+}
+
+// WindowClosed says that the end's window is 0, and how long it has been.
+func (e *End) WindowClosed(now time.Duration) (time.Duration, bool) {
+	if e.Window != 0 || e.ZeroWindows == 0 {
+		return 0, false
+	}
+	return max(now-e.shut, 0), true
+}
+
+// apart is the least time, in milliseconds, between two askings. No stack sends again sooner without
+// having heard something (RFC 6298 §2.4 has 1 s, Linux 200 ms), but a capture can
+// hold a frame twice.
+const apart = 100
+
+// ask notes that an end sent what wants an answer; nothing was said since last.
+func (e *End) ask(s *Segment, last time.Duration) {
+	e.longest = max(e.longest, s.Len)
+	if !e.asking {
+		e.asking, e.asked, e.askedFor, e.askedLen, e.Unanswered = true, s.Time, 0, s.Len, 0
+		e.idle = milliseconds(s.Time - last)
+	}
+}
+
+// askAgain notes that an end repeated what it sent.
+func (e *End) askAgain(s *Segment) {
+	if after := milliseconds(s.Time - e.asked); e.asking && after >= e.askedFor+apart && milliseconds(s.Time-e.nextAt) >= apart {
+		e.askedFor = after
+		e.Unanswered++
+	}
+}
+
+// heard notes that an end's asking was answered, or spoken into.
+func (e *End) heard() { e.asking, e.Unanswered = false, 0 }
+
+// answeredUnseen says that an end heard what the capture lacks: it acknowledges
+// more than the other end was seen to send, or sends more than that one's window
+// allowed.
+func (c *Conn) answeredUnseen(s *Segment, side int) bool {
+	me, peer := &c.Ends[side], &c.Ends[1-side]
+	return peer.hasSeq && before(peer.next, s.Ack) ||
+		peer.hasAck && s.Len > 0 && int32(me.next-peer.ack) > 1 && me.next-peer.ack > max(peer.WindowBytes(), 1)
+}
+
+func milliseconds(d time.Duration) uint32 {
+	return uint32(min(uint64(max(d, 0))/uint64(time.Millisecond), 1<<32-1))
+}
