@@ -90,6 +90,9 @@ func (x *examination) packet() filter.Packet {
 	if l, _, ok := evidence.Last[*evidence.LocalAddr](x.Log); ok && !l.Addr.Addr().IsUnspecified() {
 		p.Src = netip.AddrPortFrom(l.Addr.Addr().WithZone(""), l.Addr.Port())
 	}
+	if p.Later = x.later; p.Later && x.cfg.Local.IsValid() {
+		p.Src = netip.AddrPortFrom(x.cfg.Local.Addr().WithZone(""), x.cfg.Local.Port())
+	}
 	return p
 }
 

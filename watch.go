@@ -137,7 +137,8 @@ func (c *Conn) Send(b []byte, flags SendFlags) (int, error) {
 }
 
 // ReadFrom copies from r to the connection, by splice(2) or sendfile(2) where
-// the connection can. A pipe that r is may be made to hold more.
+// the connection can. A pipe that r is may be made to hold more. [io.Copy] of a
+// file hides from ReadFrom that it is one: call ReadFrom itself.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if f, p := c.pipe(r); p != nil {
 		return c.readFromPipe(f, p)
@@ -437,8 +438,8 @@ func (c *Conn) examine(by string, errno evidence.Errno) {
 	c.failed = c.snapshot(c.ends)
 }
 
-// seeHost looks at this host's own way to the peer: the route, the link and the
-// next hop, and the settings of the socket.
+// seeHost looks at this host's own way to the peer: the route, the link, the
+// next hop and the packet filter, and the settings of the socket.
 func (c *Conn) seeHost() *sock.Recorder {
 	a := &c.report.Attempts[c.index]
 	if !a.Remote.IsValid() {
@@ -459,6 +460,9 @@ func (c *Conn) seeHost() *sock.Recorder {
 	x.seeRoute()
 	x.seeNeighbour()
 	x.seeLink()
+	x.later = true
+	x.seeRulesBefore()
+	x.seeRules()
 	return rec
 }
 

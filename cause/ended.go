@@ -156,11 +156,11 @@ func (e *ending) unanswered() bool {
 	return e.flow.Timeouts >= 2 && e.flow.Unacked > 0
 }
 
-// neverLeft says that this host itself failed to send again: the timer ran out
-// more often than a segment was sent again (__tcp_retransmit_skb returns before
-// it counts when there is no route).
+// neverLeft says that this host itself failed to send again, from the first time
+// on: the timer ran out, and no segment was ever sent again
+// (__tcp_retransmit_skb returns before it counts when there is no route).
 func (e *ending) neverLeft() bool {
-	return uint32(e.flow.Timeouts) > e.flow.Retransmitted && e.flow.Timeouts > 0
+	return e.flow.Timeouts > 0 && e.flow.Retransmitted == 0
 }
 
 // patience is what counts as a silence before data: a pause in a conversation

@@ -11,14 +11,18 @@ import (
 // instead of all others once a log has an [evidence.End].
 var endedRules = []rule{
 	{id: PathLost, mutes: []ID{PeerVanished, IdleStateExpired, ZeroWindow}, judge: pathLost, ref: "RFC 1122 §4.2.3.9; RFC 5461 §2; tcp_v4_err sk_err_soft; tcp_write_err; __tcp_retransmit_skb rebuild_header"},
+	{id: PathLost, judge: ownWayLost, ref: "__tcp_retransmit_skb rebuild_header; dev_deactivate"},
 	{id: ZeroWindow, mutes: []ID{IsOpen, CancelledByCaller}, judge: zeroWindow, ref: "RFC 9293 §3.8.6.1; tcp_probe_timer; tcp_ack_probe; tcp(7) TCP_INFO tcpi_snd_wnd"},
 	{id: BrokenPipe, judge: brokenPipe, ref: "send(2) EPIPE; tcp_reset: CLOSE_WAIT gives EPIPE; sk_stream_error"},
 	{id: PeerReset, judge: peerReset, ref: "RFC 9293 §3.5.2, §3.10.7.4; tcp_reset"},
 	{id: PeerRebooted, judge: peerRebooted, ref: "RFC 9293 §3.5.1, §3.10.7.1; tcp_v4_send_reset; tcp_validate_incoming: a RST is no acknowledgment"},
 	{id: IdleStateExpired, judge: idleStateExpired, ref: "RFC 5382 §5 (REQ-5); nf_conntrack-sysctl.rst nf_conntrack_tcp_timeout_established"},
 	{id: PathFirewallReset, judge: resetOnTheWay, ref: "RFC 3360 §2.1; RFC 5961 §3"},
+	{id: LocalFirewallDrop, judge: filteredOut, ref: "nft(8); nf_hook_slow: a dropped segment is sent again, as a lost one is"},
+	{id: LocalFirewallInput, judge: filteredIn, ref: "nft(8); nf_hook_slow"},
 	{id: PeerVanished, mutes: []ID{IsOpen}, judge: peerVanished, ref: "RFC 9293 §3.8.3, §3.8.4; tcp_write_timeout; tcp_keepalive_timer; tcp_probe_timer"},
 	{id: PeerClosed, mutes: []ID{IsOpen}, judge: peerClosed, ref: "RFC 9293 §3.6; recv(2)"},
+	{id: CancelledByCaller, judge: abortedHere, ref: "tcp_abort; sock_diag(7) SOCK_DESTROY; ss(8) -K"},
 	{id: PolicyDenied, judge: deniedWhileOpen, ref: "send(2) EPERM, EACCES; BPF_CGROUP_INET_EGRESS"},
 	{id: CancelledByCaller, judge: interruptedWhileOpen, ref: "signal(7)"},
 	{id: IsOpen, judge: closedHere, ref: "RFC 9293 §3.6, §3.10.4"},
@@ -67,6 +71,12 @@ func closedHere(v *view) reading {
 		r.say = "The connection to {target} was in order when the time allowed for it was over, and this end closed it."
 	case evidence.ByLook:
 		r.say = "The connection to {target} stands."
+	case evidence.ByReset:
+		r.say = "This end reset the connection to {target} itself."
+		return r
+	case evidence.ByForget:
+		r.say = "This end forgot the connection to {target} without a packet: its peer will learn it from a reset."
+		return r
 	default:
 		r.say = "This end closed the connection to {target} in order."
 	}
@@ -84,6 +94,18 @@ func interruptedWhileOpen(v *view) reading {
 			do:  "Nothing is wrong with the connection."}
 	}
 	return nothing
+}
+
+// abortedHere: no packet makes ECONNABORTED of an established connection, only
+// this host itself (tcp_abort; on Windows, what is ETIMEDOUT elsewhere).
+func abortedHere(v *view) reading {
+	if v.end.errno != "ECONNABORTED" {
+		return nothing
+	}
+	r := local(Likely, "")
+	r.say = "This host itself aborted the connection to {target}: its socket was destroyed from outside the program, as `ss -K` does."
+	r.do = "Find out who destroys sockets here: an administrator's `ss -K`, a network manager whose address has gone, or a BPF program (bpf_sock_destroy)."
+	return r
 }
 
 func deniedWhileOpen(v *view) reading {
@@ -114,7 +136,7 @@ func brokenPipe(v *view) reading {
 func peerReset(v *view) reading {
 	e := v.end
 	switch {
-	case e.errno != "ECONNRESET" && e.errno != "ECONNABORTED":
+	case e.errno != "ECONNRESET":
 		return nothing
 	case brokenPipe(v).says():
 		return reading{confidence: Possible, culprit: v.peer(), blanks: v.stood()}
@@ -133,7 +155,7 @@ func peerRebooted(v *view) reading {
 	if v.toSelf() {
 		return nothing
 	}
-	if e.errno == "ETIMEDOUT" && e.reachable() {
+	if e.errno == "ETIMEDOUT" && e.reachable() && !v.filteredHere() {
 		return reading{confidence: Possible, culprit: v.peer(), say: "What was sent to {target} was not acknowledged any more, and a new connection was answered: the peer may have forgotten this one, as after a reboot."}.behind(true)
 	}
 	if !e.forgotten() {
@@ -155,6 +177,7 @@ func idleStateExpired(v *view) reading {
 	e := v.end
 	r := reading{confidence: Possible, culprit: Culprit{Kind: Path}, blanks: Blanks{"elapsed": Duration(e.idle())}}
 	switch {
+	case e.errno == "ETIMEDOUT" && (v.filteredHere() || v.ownWayGone() != ""):
 	case v.toSelf() || e.idle() < patience || e.windowClosed():
 	case e.forgotten():
 		return r.behind(e.idle() < forgetful || v.onLink())
@@ -189,9 +212,10 @@ func pathLost(v *view) reading {
 		return nothing
 	}
 	if why := v.ownWayGone(); why != "" {
-		r := local(either(e.neverLeft(), Certain, Likely), why)
-		r.say = "This host lost its own way to {address} while the connection was established[[: {detail}]]."
-		return r
+		if e.flow.Retransmitted > 0 || v.noCarrier() {
+			return nothing // see ownWayLost
+		}
+		return lostHere(either(e.neverLeft(), Certain, Likely), why)
 	}
 	if p := e.again; p != nil && p.Answer == evidence.AnswerICMP && p.ICMP != nil && !v.fromHere(p.ICMP) {
 		// The same way to the same place: what a new SYN met, the old
@@ -213,6 +237,28 @@ func pathLost(v *view) reading {
 	return reading{confidence: Likely, culprit: Culprit{Kind: Router}, detail: "an ICMP error came whose sender the kernel does not tell"}
 }
 
+// ownWayLost: this host's own way is gone now, but something was sent again
+// before, and nobody answered that: the peer or the path may have gone first. A
+// carrier is lost with the other end of the cable as well.
+func ownWayLost(v *view) reading {
+	if why := v.ownWayGone(); why != "" && (v.gaveUpWaiting() || v.errno == "EHOSTUNREACH" || v.errno == "ENETUNREACH" || v.errno == "ENETDOWN") {
+		return lostHere(Likely, why)
+	}
+	return nothing
+}
+
+func lostHere(c Confidence, why string) reading {
+	r := local(c, why)
+	r.say = "This host lost its own way to {address} while the connection was established[[: {detail}]]."
+	return r
+}
+
+// noCarrier says that the interface is on, and hears nobody.
+func (v *view) noCarrier() bool {
+	l := v.link
+	return l != nil && l.Exists && l.Up && !l.Carrier && !l.Loopback
+}
+
 // ownWayGone says what of this host's own way to the peer is missing now.
 func (v *view) ownWayGone() string {
 	switch r, l := v.route, v.link; {
@@ -222,7 +268,7 @@ func (v *view) ownWayGone() string {
 		return fmt.Sprintf("its interface %s is gone", l.Name)
 	case l != nil && !l.Up:
 		return fmt.Sprintf("its interface %s is switched off", l.Name)
-	case l != nil && !l.Carrier && !l.Loopback:
+	case v.noCarrier():
 		return fmt.Sprintf("its interface %s has no carrier", l.Name)
 	case v.hostAddr != nil && !v.hostAddr.Local:
 		if !v.hostAddr.Addr.IsValid() {
@@ -254,6 +300,43 @@ func zeroWindow(v *view) reading {
 	return r
 }
 
+// filteredOut and filteredIn: this host's own packet filter, as it is now, stops
+// what this end sends, or what comes back.
+func filteredOut(v *view) reading {
+	if !v.gaveUpWaiting() || !stopped(v.filterOut) {
+		return nothing
+	}
+	r := local(Likely, "").named(v.filterOut, ruleDrops)
+	r.say = "This host's own packet filter drops what is sent on the established connection to {target}[[: {detail}]]."
+	return r
+}
+
+func filteredIn(v *view) reading {
+	if !v.gaveUpWaiting() || stopped(v.filterOut) || !stopped(v.filterIn) {
+		return nothing
+	}
+	r := local(Likely, "").named(v.filterIn, ruleDrops)
+	r.say = "This host's own packet filter drops what comes from {address} on the established connection[[: {detail}]]."
+	return r
+}
+
+// gaveUpWaiting says that the connection ended, or was left, without an answer.
+func (v *view) gaveUpWaiting() bool {
+	e := v.end
+	return e.errno == "ETIMEDOUT" || e.errno == "" && !e.eof && e.by != evidence.ByLook && e.unanswered()
+}
+
+// filteredHere says that this host's own packet filter is in the way.
+func (v *view) filteredHere() bool {
+	return stopped(v.filterOut) || stopped(v.filterIn)
+}
+
+// stopped says that a rule drops the packet for sure.
+func stopped(f *evidence.Filter) bool {
+	rule := f.Stops()
+	return rule != nil && rule.Verdict == ruleDrops
+}
+
 // peerVanished: what was sent, or asked by keepalive, was not acknowledged until
 // a limit was reached.
 func peerVanished(v *view) reading {
@@ -274,9 +357,9 @@ func peerVanished(v *view) reading {
 		r.confidence = Possible
 		r.say = "What was sent to {target} was not acknowledged[[ for {elapsed}]] when this end closed the connection."
 		return r
-	case e.errno != "ETIMEDOUT":
+	case e.errno != "ETIMEDOUT" && !(v.ownWayGone() != "" && e.unanswered() && OutcomeOf(e.errno) == Unreachable):
 		return nothing
-	case e.windowClosed() && e.answeredOne():
+	case e.windowClosed() && e.answeredOne(), v.filteredHere(), v.ownWayGone() != "":
 		r.confidence = Possible
 	case e.reachable(), e.idle() >= forgetful && !e.unreachable() && !v.toSelf():
 		r.confidence = Possible // it is back, or a device forgot the connection

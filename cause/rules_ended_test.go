@@ -185,10 +185,16 @@ func TestEnds(t *testing.T) {
 			wanted{Timeout, "ETIMEDOUT", PathLost, Certain, Local, "", nil, nil}},
 		{"the own route is gone now", established(remote).
 			add(read("ENETUNREACH"), traffic("CLOSE", unansweredFor(20*sec)), rejected("ENETUNREACH", "")),
-			wanted{Unreachable, "ENETUNREACH", PathLost, Likely, Local, "", nil, []ID{PeerVanished}}},
+			wanted{Unreachable, "ENETUNREACH", PathLost, Likely, Local, "", []ID{PeerVanished}, []ID{IdleStateExpired}}},
 		{"the own interface has no carrier", established(remote).
 			add(read("ETIMEDOUT"), traffic("CLOSE", unansweredFor(20*sec)), routed(), &evidence.Link{Name: "eth0", Exists: true, Up: true}),
-			wanted{Timeout, "ETIMEDOUT", PathLost, Likely, Local, "", nil, []ID{PeerVanished}}},
+			wanted{Timeout, "ETIMEDOUT", PathLost, Likely, Local, "", []ID{PeerVanished}, []ID{IdleStateExpired}}},
+		{"the own interface has no carrier, and nothing left", established(remote).
+			add(read("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { unansweredFor(20 * sec)(f); f.Retransmitted = 0 }), onLink(there), &evidence.Link{Name: "eth0", Exists: true, Up: true}),
+			wanted{Timeout, "ETIMEDOUT", PathLost, Likely, Local, "", []ID{PeerVanished}, nil}},
+		{"the own route is gone, but something had been sent again in vain before", established(remote).
+			add(read("ETIMEDOUT"), traffic("CLOSE", func(f *evidence.Flow) { unansweredFor(20 * sec)(f); f.Retransmitted = 2 }), rejected("ENETUNREACH", "")),
+			wanted{Timeout, "ETIMEDOUT", PathLost, Likely, Local, "", []ID{PeerVanished}, nil}},
 		{"the gateway is gone", established(remote).
 			add(read("EHOSTUNREACH"), traffic("CLOSE", unansweredFor(20*sec)), routed(), neighbour(gateway, "FAILED", true)),
 			wanted{Unreachable, "EHOSTUNREACH", PathLost, Likely, Router, gateway, nil, []ID{PeerVanished}}},
@@ -217,6 +223,26 @@ func TestEnds(t *testing.T) {
 			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
 		{"it stands with a closed window", established(remote).add(by(evidence.ByLook), traffic("ESTABLISHED", stuffed)),
 			wanted{Open, "", ZeroWindow, Certain, Destination, there, nil, nil}},
+
+		// This host's own doing.
+		{"the own filter drops what is sent", established(remote).
+			add(read("ETIMEDOUT"), traffic("CLOSE", unansweredFor(20*sec)), routed(), &evidence.Filter{Packet: evidence.FilterOut, Matches: []evidence.FilterRule{{Verdict: "drop", Sure: true}}}),
+			wanted{Timeout, "ETIMEDOUT", LocalFirewallDrop, Likely, Local, "", []ID{PeerVanished}, []ID{LocalFirewallInput, IdleStateExpired}}},
+		{"the own filter drops what comes", established(remote).
+			add(keepalive, read("ETIMEDOUT"), traffic("CLOSE", idleFor(5*time.Minute, 3)), routed(), &evidence.Filter{Packet: evidence.FilterIn, Matches: []evidence.FilterRule{{Verdict: "drop", Sure: true}}}),
+			wanted{Timeout, "ETIMEDOUT", LocalFirewallInput, Likely, Local, "", []ID{PeerVanished}, []ID{IdleStateExpired}}},
+		{"the own filter may drop what comes", established(remote).
+			add(read("ETIMEDOUT"), traffic("CLOSE", unansweredFor(20*sec)), routed(), &evidence.Filter{Packet: evidence.FilterIn, Matches: []evidence.FilterRule{{Verdict: "drop"}}}),
+			wanted{Timeout, "ETIMEDOUT", PeerVanished, Likely, Destination, there, nil, []ID{LocalFirewallInput}}},
+		{"a filter does not reset what it drops", established(remote).
+			add(read("ECONNRESET"), traffic("CLOSE", nil), routed(), &evidence.Filter{Packet: evidence.FilterIn, Matches: []evidence.FilterRule{{Verdict: "drop", Sure: true}}}),
+			wanted{Reset, "ECONNRESET", PeerReset, Likely, Destination, there, []ID{PathFirewallReset}, []ID{LocalFirewallInput}}},
+		{"the socket was destroyed", established(remote).add(read("ECONNABORTED"), traffic("CLOSE", nil), routed()),
+			wanted{LocalFault, "ECONNABORTED", CancelledByCaller, Likely, Local, "", nil, []ID{PeerReset, PathFirewallReset}}},
+		{"reset by this end", established(remote).add(by(evidence.ByReset), traffic("ESTABLISHED", nil)),
+			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
+		{"forgotten by this end", established(remote).add(by(evidence.ByForget), traffic("ESTABLISHED", nil)),
+			wanted{Open, "", IsOpen, Certain, Nobody, "", nil, nil}},
 
 		// What no rule knows keeps the kernel's word.
 		{"an errno that ends no connection", established(remote).add(read("EIO")),

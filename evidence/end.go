@@ -20,6 +20,8 @@ const (
 	ByShutdown  = "shutdown"   // this program closed its sending direction: shutdown(2), SHUT_WR
 	ByCloseRead = "close_read" // this program closed its receiving direction: SHUT_RD
 	ByClose     = "close"      // this program closed the connection
+	ByReset     = "reset"      // this program closed it with a RST: SO_LINGER of no time (socket(7))
+	ByForget    = "forget"     // this program dropped it without a packet (TCP_REPAIR), as a host that crashes
 	ByLimit     = "limit"      // a bound of this program's passed, Limit long
 	BySignal    = "signal"     // this program was interrupted
 	ByLook      = "look"       // nothing ended: this is how the connection stands

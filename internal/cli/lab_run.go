@@ -164,6 +164,10 @@ func labRow(style terminal.Style, width int, results []*lab.Result) string {
 		}
 		rest := terminal.Pad(name, width) + "  " + terminal.PadLeft(took, 7) + "  " + text
 		b.WriteString(labMark(style, r) + " " + style.Fit(rest, max(0, style.Width-2)) + "\n")
+		if h := r.Listener; h != nil && h.Want == "" {
+			text := fmt.Sprintf("the listening end: %s: %s, %s, %s", h.Verdict.Outcome, h.Verdict.Cause, who(h.Verdict.Culprit), h.Verdict.Confidence)
+			b.WriteString(style.Dim(style.Fit("  "+terminal.Pad("", width)+"           "+text, style.Width)) + "\n")
+		}
 		for _, d := range r.Defects {
 			b.WriteString("    " + style.Bad(d) + "\n")
 		}
@@ -180,15 +184,18 @@ func labVerdict(r *lab.Result) (text, took string) {
 		return "failed: " + r.Failed, ""
 	}
 	v := r.Verdict
-	who := string(v.Culprit.Kind)
-	if v.Culprit.Address.IsValid() {
-		who += " " + v.Culprit.Address.String()
-	}
-	text = fmt.Sprintf("%s: %s, %s, %s", v.Outcome, v.Cause, who, v.Confidence)
+	text = fmt.Sprintf("%s: %s, %s, %s", v.Outcome, v.Cause, who(v.Culprit), v.Confidence)
 	if v.Cause != r.Truth.Cause {
 		text += fmt.Sprintf(" (the truth: %s)", r.Truth.Cause)
 	}
 	return text, cause.Duration(r.Took)
+}
+
+func who(c cause.Culprit) string {
+	if c.Address.IsValid() {
+		return string(c.Kind) + " " + c.Address.String()
+	}
+	return string(c.Kind)
 }
 
 func labMark(style terminal.Style, r *lab.Result) string {

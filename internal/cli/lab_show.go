@@ -69,6 +69,14 @@ func showScenario(b *strings.Builder, style terminal.Style, s *lab.Scenario) {
 	if s.Truth.Unprivileged != nil {
 		showTruth(b, "without privileges: ", s.TruthAt(lab.Unprivileged))
 	}
+	if l := s.Listener; l != nil {
+		heading("Truth for the listening end")
+		if l.Datagrams != "" {
+			fmt.Fprintf(b, "  datagrams: %s\n", l.Datagrams)
+		} else {
+			showTruth(b, "", l.Truth)
+		}
+	}
 	heading("By hand, as root")
 	for _, line := range s.Commands() {
 		b.WriteString("  " + style.Command(line) + "\n")

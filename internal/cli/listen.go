@@ -19,7 +19,7 @@ import (
 	"github.com/dialscope/dialscope/internal/listen"
 )
 
-const listenAbout = `listen is a server to test against. It accepts connections, says who came and how each connection ended (who ended it, FIN, RST or silence, how many bytes, how long it took, with the cause's id), and behaves as it is told: well, or badly in one exact way. What comes is read and thrown away unless an option says otherwise, and a connection is closed when its peer has closed.
+const listenAbout = `listen is a server to test against. It accepts connections, says who came and how each connection ended (who ended it, FIN, RST or silence, how many bytes, how long it took, and the verdict on it, with the evidence in --json), and behaves as it is told: well, or badly in one exact way. What comes is read and thrown away unless an option says otherwise, and a connection is closed when its peer has closed.
 
 ADDR is ADDRESS:PORT, [IPv6]:PORT, a range of ports (127.0.0.1:9000-9009), or several of those. Without an address it is 127.0.0.1: :9000 is reached from this host only; *:9000 is every address of both families. Port 0 is one that the kernel chooses, and which is printed. With --udp it receives datagrams.
 
@@ -48,7 +48,7 @@ func (a *app) listenCommand() *cobra.Command {
 	}
 	words("network", networks...)
 	words("color", "auto", "always", "never")
-	for _, name := range []string{"welcome", "delay", "crash-after", "backlog", "refuse-after", "count", "for", "threads"} {
+	for _, name := range []string{"welcome", "delay", "crash-after", "keepalive", "user-timeout", "backlog", "refuse-after", "count", "for", "threads"} {
 		words(name)
 	}
 	return cmd

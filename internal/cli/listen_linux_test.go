@@ -227,6 +227,11 @@ func TestListenOutputFull(t *testing.T) {
 	}
 }
 
+// judged is a verdict.
+func judged(id cause.ID, c cause.Confidence) *cause.Verdict {
+	return &cause.Verdict{Finding: cause.Finding{Cause: id, Confidence: c}}
+}
+
 func TestListenWords(t *testing.T) {
 	a, _ := testApp("LANG", "C.UTF-8")
 	l := &listening{app: a, listenOptions: &listenOptions{network: "tcp"}, style: terminal.Style{Unicode: true}}
@@ -235,13 +240,15 @@ func TestListenWords(t *testing.T) {
 	traffic := &listen.Traffic{In: 5, Out: 12345, Unread: 3, Unsent: 7, Took: 1500 * time.Millisecond}
 	for _, e := range []listen.Event{
 		{Kind: listen.Accepted}, {Kind: listen.Held, Traffic: traffic},
-		{Kind: listen.Ended, By: "peer", How: "FIN", Cause: cause.PeerClosed, Traffic: traffic},
-		{Kind: listen.Ended, By: "peer", How: "RST", Cause: cause.PeerReset, Errno: "ECONNRESET", Traffic: traffic},
-		{Kind: listen.Ended, By: "peer", How: "RST", Cause: cause.BrokenPipe, Errno: "EPIPE", Traffic: traffic},
-		{Kind: listen.Ended, By: "path", How: "timeout", Cause: cause.PeerVanished, Errno: "ETIMEDOUT", Traffic: traffic},
-		{Kind: listen.Ended, By: "path", How: "ICMP", Cause: cause.PathLost, Errno: "EHOSTUNREACH", Traffic: traffic},
-		{Kind: listen.Ended, By: "here", How: "FIN", Traffic: traffic}, {Kind: listen.Ended, By: "here", How: "RST", Traffic: traffic},
-		{Kind: listen.Ended, By: "crash", How: "silence", Traffic: traffic}, {Kind: listen.Ended, By: "here", How: "error", Errno: "ENOSPC", Traffic: traffic},
+		{Kind: listen.Ended, By: "peer", How: "FIN", Verdict: judged(cause.PeerClosed, cause.Certain), Traffic: traffic},
+		{Kind: listen.Ended, By: "peer", How: "RST", Verdict: judged(cause.PeerReset, cause.Likely), Errno: "ECONNRESET", Traffic: traffic},
+		{Kind: listen.Ended, By: "peer", How: "RST", Verdict: judged(cause.BrokenPipe, cause.Certain), Errno: "EPIPE", Traffic: traffic},
+		{Kind: listen.Ended, By: "path", How: "timeout", Verdict: judged(cause.PeerVanished, cause.Possible), Errno: "ETIMEDOUT", Traffic: traffic},
+		{Kind: listen.Ended, By: "path", How: "ICMP", Verdict: judged(cause.PathLost, cause.Likely), Errno: "EHOSTUNREACH", Traffic: traffic},
+		{Kind: listen.Ended, By: "here", How: "FIN", Verdict: judged(cause.CancelledByCaller, cause.Certain), Traffic: traffic},
+		{Kind: listen.Ended, By: "here", How: "FIN", Verdict: judged(cause.ZeroWindow, cause.Certain), Traffic: traffic},
+		{Kind: listen.Ended, By: "here", How: "RST", Verdict: judged(cause.IsOpen, cause.Certain), Traffic: traffic},
+		{Kind: listen.Ended, By: "crash", How: "silence", Verdict: judged(cause.IsOpen, cause.Certain), Traffic: traffic}, {Kind: listen.Ended, By: "here", How: "error", Errno: "ENOSPC", Traffic: traffic},
 		{Kind: listen.NewPeer}, {Kind: listen.Received, Traffic: &listen.Traffic{In: 12345678}},
 		{Kind: listen.LimitHit, Errno: "EMFILE", Limit: 64, Waiting: 64}, {Kind: listen.LimitHit, Errno: "ENFILE"}, {Kind: listen.Resumed}, {Kind: listen.Refusing},
 	} {
@@ -253,7 +260,8 @@ func TestListenWords(t *testing.T) {
 		got.WriteString(l.words(&e) + "\n")
 	}
 	got.WriteString(l.summaryText(&listen.Summary{Took: 90 * time.Second, Counters: listen.Counters{Accepted: 1234567, Ended: 1234567, MostOpen: 4000, In: 1e9, Out: 2e6, Queued: 3, Gone: 2, Paused: 1},
-		Ends: []listen.Ends{{By: "peer", How: "FIN", Cause: cause.PeerClosed, Count: 1234000}, {By: "here", How: "FIN", Count: 567}}}))
+		Ends: []listen.Ends{{By: "peer", How: "FIN", Cause: cause.PeerClosed, Count: 1234000}, {By: "here", How: "FIN", Cause: cause.CancelledByCaller, Count: 567},
+			{By: "path", How: "ICMP", Cause: cause.PathLost, Count: 2}, {By: "peer", How: "RST", Cause: cause.BrokenPipe, Count: 1}}}))
 	l.network = "udp"
 	got.WriteString(l.summaryText(&listen.Summary{Took: time.Second, Counters: listen.Counters{Datagrams: 2, Peers: 1, Answers: 1, Lost: 1, In: 10, Out: 20}}))
 	golden.Check(t, "listen.golden", got.String())

@@ -27,6 +27,8 @@ type listenOptions struct {
 	reset       bool
 	delay       seconds
 	crashAfter  seconds
+	keepalive   keepalive
+	userTimeout seconds
 
 	backlog     uint32
 	refuseAfter uint32
@@ -34,9 +36,10 @@ type listenOptions struct {
 	bound       seconds
 	threads     uint32
 
-	json   bool
-	quiet  bool
-	colour string
+	json     bool
+	evidence bool
+	quiet    bool
+	colour   string
 }
 
 // defaultBanner is what --speak-first says.
@@ -72,6 +75,9 @@ func (o *listenOptions) register(flags *pflag.FlagSet) {
 	value(&o.delay, "delay", "", "500ms", "do nothing with a connection, or a datagram's answer, for `TIME`")
 	value(&o.crashAfter, "crash-after", "", "5s", "forget each connection after `TIME` without a word, as a host that crashes and comes back (needs CAP_NET_ADMIN)")
 
+	value(&o.keepalive, "keepalive", "", "10s,2s,3", "`IDLE,INTERVAL,COUNT` of SO_KEEPALIVE: ask a silent peer, and give it up (default off)")
+	value(&o.userTimeout, "user-timeout", "", "10s", "give a connection up when nothing sent was acknowledged for `TIME` (TCP_USER_TIMEOUT)")
+
 	number(&o.backlog, 0, mostConnections, "backlog", "", "16", "let the kernel's queue hold `N` and one more connections (listen(2))")
 	number(&o.refuseAfter, 1, mostConnections, "refuse-after", "", "100", "accept `N` connections, then close the sockets: further ones are refused")
 	number(&o.count, 1, mostConnections, "count", "c", "100", "accept `N` connections, and end when they have ended")
@@ -79,9 +85,10 @@ func (o *listenOptions) register(flags *pflag.FlagSet) {
 	number(&o.threads, 1, mostThreads, "threads", "", "2", "threads, `N`, each with its own sockets (default one a processor)")
 
 	flags.BoolVar(&o.json, "json", false, "NDJSON: one event a line, the summary last")
+	flags.BoolVar(&o.evidence, "evidence", false, "with --json: the evidence of every end, also where both ends closed in order")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no events, only the addresses and the summary")
 	value(choice{&o.colour, []string{"auto", "always", "never"}}, "color", "", "always", "colour `WHEN`: auto, always or never; NO_COLOR is heeded")
-	for _, name := range []string{"backlog", "refuse-after", "count", "threads", "delay", "crash-after", "for"} {
+	for _, name := range []string{"backlog", "refuse-after", "count", "threads", "delay", "crash-after", "user-timeout", "for"} {
 		flags.Lookup(name).DefValue = "" // none
 	}
 }
@@ -109,7 +116,7 @@ func (o *listenOptions) build(changed func(string) bool, args []string) (listen.
 	if o.refuseAfter > 0 && o.count > o.refuseAfter {
 		return l, usagef("--count %d and --refuse-after %d exclude each other: the sockets are closed before so many have come", o.count, o.refuseAfter)
 	}
-	for name, d := range map[string]seconds{"crash-after": o.crashAfter, "for": o.bound} {
+	for name, d := range map[string]seconds{"crash-after": o.crashAfter, "user-timeout": o.userTimeout, "for": o.bound} {
 		if changed(name) && d == 0 {
 			return l, usagef("--%s 0 leaves no time for anything: write a duration, for example 5s, or leave it out", name)
 		}
@@ -145,7 +152,15 @@ func (o *listenOptions) build(changed func(string) bool, args []string) (listen.
 	l.Network = o.network
 	l.Backlog, l.SetBacklog = int(o.backlog), changed("backlog")
 	l.RefuseAfter, l.Count, l.Threads = int(o.refuseAfter), int(o.count), int(o.threads)
+	if o.evidence && (!o.json || o.quiet) {
+		return l, usagef("--evidence needs --json without --quiet: the evidence stands in the events")
+	}
+	l.Evidence = o.evidence
 	l.Personality = o.personality()
+	if k := o.keepalive.config(); k.Enable {
+		l.Alive.KeepAlive, l.Alive.Idle, l.Alive.Interval, l.Alive.Count = true, k.Idle, k.Interval, k.Count
+	}
+	l.Alive.UserTimeout = time.Duration(o.userTimeout)
 	return l, nil
 }
 

@@ -63,15 +63,19 @@ func (l *listening) words(e *listen.Event) string {
 	case listen.Held:
 		return line("!", id, fmt.Sprintf("%s  the peer has closed; this end does not (CLOSE_WAIT)%s", e.Peer, l.traffic(e)))
 	case listen.Ended:
-		text := endWords(e)
+		text := endWords(e.By, e.How, string(e.Errno))
 		switch {
 		case e.By == "path" || e.How == "error":
 			text = l.style.Bad(text)
 		case e.How == "RST" && e.By == "peer":
 			text = l.style.Doubtful(text)
 		}
-		if e.Cause != "" {
-			text += l.style.Dim(" (" + string(e.Cause) + ")")
+		if e.Verdict != nil && telling(e.By, e.Cause) {
+			verdict := string(e.Cause)
+			if e.Confidence != cause.Certain {
+				verdict += ", " + string(e.Confidence)
+			}
+			text += l.style.Dim(" (" + verdict + ")")
 		}
 		return line("-", id, fmt.Sprintf("%s  %s%s", e.Peer, text, l.traffic(e)))
 	case listen.NewPeer:
@@ -92,20 +96,25 @@ func (l *listening) words(e *listen.Event) string {
 	return ""
 }
 
+// telling says that a cause tells more than who ended the connection, and how.
+func telling(by string, id cause.ID) bool {
+	return by == "peer" || by == "path" || id != cause.IsOpen && id != cause.CancelledByCaller && id != cause.PeerClosed
+}
+
 // endWords says who ended a connection, and how.
-func endWords(e *listen.Event) string {
-	switch e.By + " " + e.How {
+func endWords(by, how, errno string) string {
+	switch by + " " + how {
 	case "peer FIN":
 		return "the peer closed: FIN"
 	case "peer RST":
-		if e.Cause == cause.BrokenPipe {
+		if errno == "EPIPE" {
 			return "the peer was gone when it was written to: EPIPE"
 		}
 		return "the peer reset: RST"
 	case "path timeout":
-		return "the peer vanished: nothing was acknowledged (ETIMEDOUT)"
+		return "nothing was acknowledged any more: ETIMEDOUT"
 	case "path ICMP":
-		return fmt.Sprintf("the path was lost: %s", e.Errno)
+		return "the way was lost: " + errno
 	case "here FIN":
 		return "closed here: FIN"
 	case "here RST":
@@ -113,7 +122,7 @@ func endWords(e *listen.Event) string {
 	case "crash silence":
 		return "forgotten here, without a word"
 	}
-	return fmt.Sprintf("closed here: %s", e.Errno)
+	return "closed here: " + errno
 }
 
 // traffic is what passed, and how long it took.
@@ -160,8 +169,15 @@ func (l *listening) summaryText(sum *listen.Summary) string {
 	}
 	fmt.Fprintf(&b, "%s in %s, at most %d at once: in %s, out %s\n", plural(sum.Accepted, "connection", "connections"), cause.Duration(sum.Took), sum.MostOpen, octets(sum.In), octets(sum.Out))
 	for _, e := range sum.Ends {
-		text := endWords(&listen.Event{By: e.By, How: e.How, Cause: e.Cause, Errno: "an error of this host"})
-		if e.Cause != "" {
+		errno := "an error of this host"
+		switch {
+		case e.Cause == cause.BrokenPipe:
+			errno = "EPIPE"
+		case e.How == "ICMP":
+			errno = "an ICMP error"
+		}
+		text := endWords(e.By, e.How, errno)
+		if telling(e.By, e.Cause) {
 			text += " (" + string(e.Cause) + ")"
 		}
 		fmt.Fprintf(&b, "%s  %s\n", terminal.PadLeft(fmt.Sprint(e.Count), 9), text)

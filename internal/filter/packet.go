@@ -6,11 +6,12 @@ import (
 )
 
 // Packet is what is known of a packet: the first of a connection or a datagram,
-// or the answer to one. A zero port or address is not known.
+// the answer to one, or a later one of an established connection. A zero port or address is not known.
 type Packet struct {
 	Protocol uint8 // IPPROTO_TCP, IPPROTO_UDP
 	Src, Dst netip.AddrPort
 	Answer   bool   // what comes back for it: Src is the other end
+	Later    bool   // of TCP: data or an acknowledgment of an established connection
 	Mark     uint32 // SO_MARK
 	TOS      uint8
 	UID, GID uint32    // whose socket sends it
@@ -57,6 +58,8 @@ func newWay(p *Packet) *way {
 	w := &way{Packet: p, mark: exactly(native32(p.Mark)), state: exactly(native32(stateNew))}
 	if p.Answer {
 		w.mark = exactly(native32(0))
+	}
+	if p.Answer || p.Later {
 		w.state = exactly(native32(stateEstablished))
 	}
 	w.network, w.transport = w.networkHeader(), w.transportHeader()
@@ -104,9 +107,12 @@ func (w *way) transportHeader() bits {
 		return h
 	}
 	const fin, syn, ack, others = 0x01, 0x02, 0x10, 0x28 // others: PSH, URG
-	if w.Answer {
+	switch {
+	case w.Later:
+		h.put(13, []byte{ack}, fin|syn|0x04|ack|0x20) // PSH or not
+	case w.Answer:
 		h.put(13, []byte{ack}, fin|ack|others) // a SYN-ACK or a RST; ECN is anybody's guess
-	} else {
+	default:
 		h.put(8, []byte{0, 0, 0, 0}, 0xff)
 		h.put(13, []byte{syn}, fin|syn|0x04|ack|others)
 	}

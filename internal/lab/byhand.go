@@ -242,6 +242,14 @@ func (c *commands) then(s *Scenario) {
 			c.fault(step.Fault, s.Family)
 			continue
 		}
+		switch on := step.Connections.On; step.Connections.Do {
+		case "end":
+			c.add("# %s: ^C for dialscope listen", on)
+			continue
+		case "destroy":
+			c.in(on, "ss -K state established")
+			continue
+		}
 		c.add("# %s: %s", step.Connections.On, map[string]string{
 			"close": "the program closes the connection (FIN)", "finish": "the program shuts its sending direction (FIN)", "reset": "the program closes it with SO_LINGER of 0 (RST)",
 			"forget": "the kernel forgets the connection without a packet, as a host that starts anew (TCP_REPAIR and close)",

@@ -65,6 +65,11 @@ func (s *Scenario) check() error {
 	if err := s.Truth.check(); err != nil {
 		return under("truth", err)
 	}
+	if s.Listener != nil {
+		if err := s.Listener.check(s); err != nil {
+			return under("listener", err)
+		}
+	}
 	return under("expect", s.Expect.check())
 }
 
@@ -233,10 +238,10 @@ func (t *Step) check(s *Scenario) error {
 		return under("connections", err)
 	}
 	switch t.Connections.Do {
-	case "close", "finish", "reset", "forget":
+	case "close", "finish", "reset", "forget", "end", "destroy":
 		return nil
 	}
-	return at("connections.do", "%q: write close, finish, reset or forget", t.Connections.Do)
+	return at("connections.do", "%q: write close, finish, reset, forget, end or destroy", t.Connections.Do)
 }
 
 func (r *RouteFault) check() error {
@@ -257,8 +262,8 @@ func (r *RouteFault) check() error {
 
 func (c *Confinement) check() error {
 	switch {
-	case c.Deny != "" && c.Deny != "seccomp" && c.Deny != "landlock":
-		return at("deny", "%q: write seccomp or landlock", c.Deny)
+	case c.Deny != "" && c.Deny != "seccomp" && c.Deny != "landlock" && c.Deny != "cgroup":
+		return at("deny", "%q: write seccomp, landlock or cgroup", c.Deny)
 	case c.Descriptors != nil && *c.Descriptors < 0:
 		return at("descriptors", "%d: write a number from 0 on", *c.Descriptors)
 	}

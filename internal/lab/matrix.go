@@ -29,7 +29,60 @@ func Matrix(results []*Result) string {
 	for _, pair := range pairs(results) {
 		row(&b, pair)
 	}
+	bothEnds(&b, results)
 	return b.String()
+}
+
+// bothEnds has what the listening end says where it is asked. It is judged
+// without a look at who dials, and a result of either level shows it.
+func bothEnds(b *strings.Builder, results []*Result) {
+	wrote := false
+	for _, pair := range pairs(results) {
+		own := pair[0]
+		if own == nil || pair[1] != nil && own.Listener != nil && own.Listener.Judgement.Good() {
+			own = worse(own, pair[1])
+		}
+		if own == nil || own.Listener == nil {
+			continue
+		}
+		if !wrote {
+			b.WriteString("\n## Both ends\n\n")
+			b.WriteString("What `dialscope listen` says of the same connection, and how far it counts that datagrams came.\n")
+			b.WriteString("What is wrong for one end may be in order for the other.\n\n")
+			b.WriteString("| scenario | truth for the listening end | it says | the dialing end says |\n|---|---|---|---|\n")
+			wrote = true
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", own.Scenario, own.Listener.truth(), own.Listener.said(), said(own))
+	}
+}
+
+// worse is the result with the worse word of the listening end.
+func worse(a, b *Result) *Result {
+	if a == nil || b != nil && b.Listener != nil && !b.Listener.Judgement.Good() {
+		return b
+	}
+	return a
+}
+
+func (h *Heard) truth() string {
+	if h.Want != "" {
+		return fmt.Sprintf("datagrams: %s", h.Want)
+	}
+	return truth(h.Truth)
+}
+
+func (h *Heard) said() string {
+	text := fmt.Sprintf("datagrams: %s, certain", h.Datagrams)
+	if h.Want == "" {
+		text = fmt.Sprintf("%s by %s, %s", h.Verdict.Cause, culprit(h.Verdict.Culprit), h.Verdict.Confidence)
+	}
+	switch {
+	case !h.Judgement.Good():
+		return "**wrong**: " + text
+	case !h.Judgement.Exact && h.Verdict.Cause != h.Truth.Cause:
+		return text + " (among)"
+	}
+	return text
 }
 
 // pairs groups results by scenario, in order, unprivileged first.

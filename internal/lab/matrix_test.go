@@ -25,7 +25,10 @@ func sampleResults(took time.Duration) []*Result {
 		{Scenario: "full", Level: Privileged, NotPossible: "no such feature", Truth: t},
 		{Scenario: "full", Level: Unprivileged, NotPossible: "no such feature", Truth: t},
 		{Scenario: "broken", Level: Unprivileged, Failed: "no\ndocument", Truth: t},
-		{Scenario: "talked", Level: Privileged, Truth: t, Verdict: cause.Verdict{Finding: closed, Outcome: cause.Timeout}, Judgement: Judgement{Exact: true}, Took: time.Hour},
+		{Scenario: "talked", Level: Privileged, Truth: t, Verdict: cause.Verdict{Finding: closed, Outcome: cause.Timeout}, Judgement: Judgement{Exact: true}, Took: time.Hour,
+			Listener: &Heard{Truth: t, Verdict: cause.Verdict{Finding: drop}, Judgement: Judgement{Defects: []string{"no"}}}},
+		{Scenario: "sent", Level: Unprivileged, Truth: t, Verdict: cause.Verdict{Finding: closed}, Judgement: Judgement{Exact: true},
+			Listener: &Heard{Datagrams: DatagramsReceived, Want: DatagramsReceived, Judgement: Judgement{Exact: true}}},
 		nil, // not run
 	}
 }
@@ -33,15 +36,18 @@ func sampleResults(took time.Duration) []*Result {
 func TestMatrix(t *testing.T) {
 	page := Matrix(sampleResults(1500 * time.Microsecond))
 	for _, want := range []string{
-		"5 scenarios, 8 dials: 3 right, 1 with the truth among the alternatives, 1 wrong (1 of them certain), 1 failed, 2 not possible here.",
+		"6 scenarios, 9 dials: 4 right, 1 with the truth among the alternatives, 1 wrong (1 of them certain), 1 failed, 2 not possible here.",
 		"Time to the verdict on a handshake: median 1.5 ms; of silence 1.5 ms. Over 1 s: 0 of 4; over 2 s: 0, the longest 1.5 ms (closed).",
-		"| port-closed | port-closed |  | 3 |  |",
+		"| port-closed | port-closed |  | 4 |  |",
 		"| path-firewall-drop | *host-silent* |  |  | 1 |",
 		"| path-firewall-drop | *port-closed* |  | 1 |  |",
 		"| closed | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | port-closed by destination 192.0.2.1, likely |  | 1.5 ms |",
 		"| silent | path-firewall-drop by path (timeout) | **wrong**: port-closed by destination 192.0.2.1, likely | host-silent by destination, possible (among) | 1.5 ms |",
 		"| full | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | not possible here: no such feature |  |  |",
 		"| broken | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | **failed**: no document |  |  |",
+		"## Both ends",
+		"| talked | port-closed by destination 192.0.2.1 (refused, ECONNREFUSED) | **wrong**: host-silent by destination, possible | port-closed by destination 192.0.2.1, likely |",
+		"| sent | datagrams: received | datagrams: received, certain | port-closed by destination 192.0.2.1, likely |",
 	} {
 		if !strings.Contains(page, want+"\n") {
 			t.Errorf("the page has no line\n%s", want)
@@ -56,6 +62,9 @@ func TestSameMatrix(t *testing.T) {
 	page := Matrix(sampleResults(time.Millisecond))
 	if d := SameMatrix(page, Matrix(sampleResults(3*time.Second))); d != "" {
 		t.Errorf("only times differ, and yet: %s", d)
+	}
+	if d := SameMatrix(page, strings.Replace(page, "| datagrams: received | datagrams: received", "| datagrams: none | datagrams: received", 1)); d == "" {
+		t.Error("another truth of the listening end is a difference")
 	}
 	good := "port-closed by destination 192.0.2.1, likely |"
 	if d := SameMatrix(page, strings.Replace(page, good, strings.Replace(good, "likely", "certain", 1), 1)); d != "" {

@@ -119,7 +119,7 @@ func (d *document) scenario(v variant) (*Scenario, error) {
 	s := &Scenario{
 		Name: d.Name, Title: d.Title, Teaches: strings.TrimSpace(d.Teaches), Family: v.family, Plan: plan,
 		Services: d.Services, Faults: d.Faults, Peer: d.Peer, Confine: d.Confine,
-		Dial: d.Dial, Then: d.Then, Truth: d.Truth, Expect: d.Expect, ByHand: d.ByHand,
+		Dial: d.Dial, Then: d.Then, Truth: d.Truth, Expect: d.Expect, Listener: d.Listener, ByHand: d.ByHand,
 	}
 	f := filler{variant: v, plan: plan, absent: map[string]bool{}}
 	for _, c := range d.Cases {
@@ -133,10 +133,18 @@ func (d *document) scenario(v variant) (*Scenario, error) {
 	s.Name += v.suffix
 	if s.Family == 6 {
 		for t := &s.Truth; t != nil; t = t.Unprivileged {
-			t.Errno, t.Outcome = cmp.Or(t.Errno6, t.Errno), cmp.Or(t.Outcome6, t.Outcome)
+			t.of6()
+		}
+		if s.Listener != nil {
+			s.Listener.Truth.of6()
 		}
 	}
 	return s, s.check()
+}
+
+// of6 takes what differs over IPv6.
+func (t *Truth) of6() {
+	t.Errno, t.Outcome = cmp.Or(t.Errno6, t.Errno), cmp.Or(t.Outcome6, t.Outcome)
 }
 
 // filler replaces <name> by a variable or an address in every text of a scenario.
@@ -153,7 +161,7 @@ func (f *filler) fill(s *Scenario) error {
 	}{
 		{"name", &s.Name}, {"title", &s.Title}, {"teaches", &s.Teaches}, {"services", &s.Services},
 		{"faults", &s.Faults}, {"peer", &s.Peer}, {"confine", &s.Confine}, {"dial", &s.Dial}, {"then", &s.Then},
-		{"truth", &s.Truth}, {"expect", &s.Expect}, {"by_hand", &s.ByHand},
+		{"truth", &s.Truth}, {"expect", &s.Expect}, {"listener", &s.Listener}, {"by_hand", &s.ByHand},
 	} {
 		if err := f.walk(reflect.ValueOf(part.value).Elem(), part.key); err != nil {
 			return err

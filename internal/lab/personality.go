@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ func personality(flags []string) (o listen.Options, err error) {
 		value := ""
 		switch name {
 		case "udp", "speak-first", "silent", "echo", "discard", "never-read", "never-accept", "never-close", "close", "reset":
-		case "welcome", "delay", "crash-after", "backlog", "refuse-after":
+		case "welcome", "delay", "crash-after", "keepalive", "user-timeout", "backlog", "refuse-after":
 			if i++; i == len(flags) {
 				return o, at("flags", "--%s needs a value", name)
 			}
@@ -57,12 +58,19 @@ func personality(flags []string) (o listen.Options, err error) {
 	case has("reset"):
 		o.Ending = listen.ResetFirst
 	}
-	for name, d := range map[string]*time.Duration{"delay": &o.Delay, "crash-after": &o.CrashAfter} {
+	for name, d := range map[string]*time.Duration{"delay": &o.Delay, "crash-after": &o.CrashAfter, "user-timeout": &o.Alive.UserTimeout} {
 		if has(name) {
 			if *d, err = time.ParseDuration(given[name]); err != nil || *d <= 0 {
 				return o, at("flags", "--%s %q: write 100ms", name, given[name])
 			}
 		}
+	}
+	if has("keepalive") {
+		var idle, interval int
+		if n, err := fmt.Sscanf(given["keepalive"], "%ds,%ds,%d", &idle, &interval, &o.Alive.Count); n != 3 || err != nil || idle < 1 || interval < 1 || o.Alive.Count < 1 {
+			return o, at("flags", "--keepalive %q: write 1s,1s,2", given["keepalive"])
+		}
+		o.Alive.KeepAlive, o.Alive.Idle, o.Alive.Interval = true, time.Duration(idle)*time.Second, time.Duration(interval)*time.Second
 	}
 	for name, n := range map[string]*int{"backlog": &o.Backlog, "refuse-after": &o.RefuseAfter} {
 		if has(name) {

@@ -29,6 +29,8 @@ type Result struct {
 	// Handshake: only a TCP handshake was to be explained, no datagram and no end
 	// of a connection, for whose time the scenario waits.
 	Handshake bool `json:"-"`
+	// Listener is what the listening end says; nil where it is not asked.
+	Listener *Heard `json:"listener,omitempty"`
 	// Report is the document that the program printed.
 	Report json.RawMessage `json:"report,omitempty"`
 }

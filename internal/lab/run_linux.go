@@ -18,7 +18,7 @@ import (
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
 
-var policies = map[string]netns.Policy{"seccomp": netns.Seccomp, "landlock": netns.Landlock}
+var policies = map[string]netns.Policy{"seccomp": netns.Seccomp, "landlock": netns.Landlock, "cgroup": netns.Cgroup}
 
 // patience bounds one dial; no scenario needs half of it.
 const patience = 60 * time.Second
@@ -30,7 +30,7 @@ func Run(ctx context.Context, s *Scenario, l Level, program Program) *Result {
 	st, err := Build(ctx, s)
 	r.Built = time.Since(began)
 	if err == nil {
-		err = errors.Join(st.dial(ctx, l, program, r), st.played(), st.Close())
+		err = errors.Join(st.dial(ctx, l, program, r), st.hear(ctx, r), st.played(), st.Close())
 	}
 	switch {
 	case errors.Is(err, ErrNotPossible):

@@ -26,7 +26,8 @@ type Scenario struct {
 	Then     []Step
 	Truth    Truth
 	Expect   Expect
-	ByHand   []string // commands beyond those that follow from the rest
+	Listener *Listening // nil: nobody asks the listening end
+	ByHand   []string   // commands beyond those that follow from the rest
 }
 
 // document is a scenario file. A file with several families, several lengths
@@ -46,6 +47,7 @@ type document struct {
 	Then     []Step           `yaml:"then"`
 	Truth    Truth            `yaml:"truth"`
 	Expect   Expect           `yaml:"expect"`
+	Listener *Listening       `yaml:"listener"`
 	ByHand   []string         `yaml:"by_hand"`
 }
 
@@ -197,8 +199,8 @@ type Peer struct {
 
 // Confinement restricts the dialing process itself.
 type Confinement struct {
-	// Deny names a policy that denies connect(2): seccomp (EPERM) or landlock
-	// (EACCES).
+	// Deny names a policy that denies connect(2): seccomp (EPERM), landlock
+	// (EACCES) or cgroup (EPERM).
 	Deny string `yaml:"deny"`
 	// Descriptors is how many the process may still open until RLIMIT_NOFILE
 	// is reached; absent: as many as usual.
@@ -231,7 +233,7 @@ type Step struct {
 // ConnectionsStep is something that a service does with what it has accepted.
 type ConnectionsStep struct {
 	On string `yaml:"on"`
-	Do string `yaml:"do"` // close; finish: FIN, and keep it; reset: RST; forget: no packet, as after a reboot
+	Do string `yaml:"do"` // close; finish: FIN, and keep it; reset: RST; forget: no packet, as after a reboot; end: dialscope listen ends; destroy: what this host has is aborted, as by ss -K
 }
 
 // StatefulFault makes a router remember the connections that pass, and forget

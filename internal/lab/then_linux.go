@@ -41,9 +41,15 @@ func (st *Stand) unfold(ctx context.Context) error {
 
 // treat does something with every connection that a host's services have.
 func (st *Stand) treat(c *ConnectionsStep) error {
+	if c.Do == "destroy" {
+		return possible(st.hosts[c.On].Abort())
+	}
 	for _, o := range st.open {
+		if l, is := o.(*listener); is && l.host == c.On && c.Do == "end" {
+			l.cancel()
+		}
 		a, is := o.(*acceptor)
-		if !is || a.host != c.On {
+		if !is || a.host != c.On || c.Do == "end" {
 			continue
 		}
 		if c.Do == "finish" {

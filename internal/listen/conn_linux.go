@@ -5,7 +5,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/host/netlink"
+	"github.com/dialscope/dialscope/internal/host/sock"
 	"github.com/dialscope/dialscope/internal/host/sys"
 )
 
@@ -16,6 +19,7 @@ type conn struct {
 	watched bool
 	fin     bool // the peer has sent FIN
 	half    bool // this end has
+	first   bool // and before the peer
 	id      uint64
 	began   time.Time
 	local   netip.AddrPort
@@ -111,10 +115,10 @@ func (s *shard) take(fd int, l *listener, sa *sys.Sockaddr) {
 	}
 	c := &s.conns[slot]
 	*c = conn{fd: int32(fd), life: c.life + 1, id: s.arrived(), began: time.Now(), pending: c.pending[:0]}
+	a, _ := sa.AddrPort()
+	c.peer = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	c.local = l.addr
 	if s.Each != nil {
-		a, _ := sa.AddrPort()
-		c.peer = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		c.local = l.addr
 		if l.addr.Addr().IsUnspecified() && sys.Getsockname(fd, sa) == 0 {
 			a, _ := sa.AddrPort()
 			c.local = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
@@ -140,7 +144,7 @@ func (s *shard) begin(slot int32) {
 	c := &s.conns[slot]
 	if s.Ending == ResetFirst {
 		sys.LingerZero(int(c.fd))
-		s.end(slot, hereRST, 0)
+		s.end(slot, hereRST, "", 0)
 		return
 	}
 	if s.Greeting != "" && !s.write(slot, []byte(s.greeting())) {
@@ -166,7 +170,7 @@ func (s *shard) greeting() string {
 
 func (s *shard) halfClose(c *conn) {
 	sys.EndSending(int(c.fd))
-	c.half = true
+	c.half, c.first = true, !c.fin
 }
 
 // wish is what a connection waits for.
@@ -189,7 +193,7 @@ func (s *shard) watch(slot int32, events uint32) {
 		call, c.watched = sys.EpollAddSlot, true
 	}
 	if errno := call(s.ep, int(c.fd), events, slot); errno != 0 {
-		s.end(slot, otherError, errno) // ENOSPC: fs.epoll.max_user_watches
+		s.end(slot, otherError, evidence.ByRead, errno) // ENOSPC: fs.epoll.max_user_watches
 	}
 }
 
@@ -212,7 +216,7 @@ func (s *shard) ready(slot int32, events uint32) {
 		}
 	case c.fin || s.Reading == Never:
 		if pending, _ := sys.SOError(int(c.fd)); pending != 0 {
-			s.end(slot, endOf(pending), pending)
+			s.end(slot, endOf(pending), evidence.ByRead, pending)
 			return
 		}
 		if !c.fin && events&(sys.EpollRDHup|sys.EpollHup) != 0 {
@@ -220,7 +224,7 @@ func (s *shard) ready(slot int32, events uint32) {
 			return
 		}
 		if events&sys.EpollHup != 0 {
-			s.end(slot, peerFIN, 0)
+			s.end(slot, peerFIN, "", 0)
 			return
 		}
 	default:
@@ -247,7 +251,7 @@ func (s *shard) read(slot int32) bool {
 		case errno == syscall.EINTR:
 			continue
 		case errno != 0:
-			s.end(slot, endOf(errno), errno)
+			s.end(slot, endOf(errno), evidence.ByRead, errno)
 			return false
 		case n == 0:
 			c.fin = true
@@ -279,7 +283,7 @@ func (s *shard) write(slot int32, b []byte) bool {
 	c := &s.conns[slot]
 	n, errno := sys.SendWith(int(c.fd), b, sys.MsgDontWait|sys.MsgNoSignal)
 	if errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
-		s.end(slot, endOf(errno), errno)
+		s.end(slot, endOf(errno), evidence.ByWrite, errno)
 		return false
 	}
 	c.out += uint64(n)
@@ -292,7 +296,7 @@ func (s *shard) writePending(slot int32) bool {
 	c := &s.conns[slot]
 	n, errno := sys.SendWith(int(c.fd), c.pending, sys.MsgDontWait|sys.MsgNoSignal)
 	if errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
-		s.end(slot, endOf(errno), errno)
+		s.end(slot, endOf(errno), evidence.ByWrite, errno)
 		return false
 	}
 	c.out += uint64(n)
@@ -307,15 +311,15 @@ func (s *shard) finish(slot int32) bool {
 	c.fin = true
 	switch {
 	case s.Ending == NeverClose:
-		s.add1(Event{Kind: Held, ID: c.id, Local: c.local, Peer: c.peer, Traffic: s.traffic(c)})
+		s.add1(Event{Kind: Held, ID: c.id, Local: c.local, Peer: c.peer, Traffic: s.traffic(c, nil)})
 		if c.watched {
 			s.watch(slot, 0)
 		}
 		return c.fd >= 0
 	case c.half:
-		s.end(slot, hereFIN, 0)
+		s.end(slot, bothFIN, "", 0)
 	default:
-		s.end(slot, peerFIN, 0)
+		s.end(slot, peerFIN, "", 0)
 	}
 	return false
 }
@@ -324,32 +328,36 @@ func (s *shard) finish(slot int32) bool {
 // nothing (tcp_close), and the next segment is answered with RST.
 func (s *shard) forget(slot int32) {
 	if errno := sys.SetsockoptInt(int(s.conns[slot].fd), sys.SolTCP, sys.TCPRepair, 1); errno != 0 {
-		s.end(slot, otherError, errno)
+		s.end(slot, otherError, evidence.ByWrite, errno)
 		return
 	}
-	s.end(slot, hereSilence, 0)
+	s.end(slot, hereSilence, "", 0)
 }
 
 // closeHere closes a connection because the server ends.
-func (s *shard) closeHere(slot int32) {
-	c := &s.conns[slot]
-	kind := hereFIN
-	if c.fin {
+func (s *shard) closeHere(slot int32, kind ending) {
+	if s.conns[slot].fin {
 		kind = peerFIN
-	} else if n, _ := sys.Queued(int(c.fd)); n > 0 {
-		kind = hereRST // RFC 2525 §2.17, tcp_close: data is lost, and the peer is told
 	}
-	s.end(slot, kind, 0)
+	s.end(slot, kind, "", 0)
 }
 
-// end closes the descriptor, counts and tells.
-func (s *shard) end(slot int32, kind ending, errno syscall.Errno) {
+// end closes the descriptor, counts and tells; call is the one that gave errno.
+func (s *shard) end(slot int32, kind ending, call string, errno syscall.Errno) {
 	c := &s.conns[slot]
-	if s.Each != nil {
-		k := endings[kind]
-		e := Event{Kind: Ended, ID: c.id, Local: c.local, Peer: c.peer, By: k.by, How: k.how, Cause: k.cause,
-			Errno: evidence.Errno(sys.ErrnoName(errno)), Traffic: s.traffic(c)}
-		s.add1(e)
+	l := last{ending: kind, call: call, fin: c.fin, half: c.half, halfFirst: c.first}
+	if errno != 0 {
+		l.errno = evidence.Errno(sys.ErrnoName(errno))
+	}
+	more := c.out > 0
+	if kind == hereFIN || kind == limitFIN {
+		n, _ := sys.Queued(int(c.fd))
+		more = more || n > 0
+	}
+	if s.Each == nil && l.ordinary(more, s.alive != nil) {
+		s.ends[kind]++
+	} else {
+		s.tellEnd(c, &l)
 	}
 	sys.Close(int(c.fd))
 	c.fd = -1
@@ -357,22 +365,90 @@ func (s *shard) end(slot int32, kind ending, errno syscall.Errno) {
 		c.pending = nil
 	}
 	s.freed = append(s.freed, slot)
-	s.ends[kind]++
 	s.left()
 	if !s.paused.IsZero() {
 		s.resume()
 	}
 }
 
-// traffic is what passed on a connection.
-func (s *shard) traffic(c *conn) *Traffic {
+// tellEnd has an end judged by what can be seen of the connection now, counts it
+// and tells.
+func (s *shard) tellEnd(c *conn, l *last) {
+	if l.took = time.Since(c.began); l.ending == limitFIN {
+		l.limit = time.Since(s.Server.began)
+	}
+	f, err := sock.FlowOf(int(c.fd), l.half, l.fin, l.errno != "")
+	var v *cause.Verdict
+	var log evidence.Log
+	if f != nil && !s.Evidence && l.ordinary(c.out > 0, s.alive != nil) && l.errno == "" && inOrder[f.State] {
+		v = s.plain.of(l.ending, c.peer)
+	} else {
+		log = s.look(c, l, f, err)
+		why := judge(c.peer, log)
+		v = &why
+	}
+	how := endings[l.ending].how
+	if own := l.ending == hereFIN || l.ending == limitFIN; own && f != nil && f.Unread > 0 {
+		how = "RST" // RFC 2525 §2.17, tcp_close: data is lost, and the peer is told
+	}
+	who := endings[l.ending].who
+	s.judged[Ends{By: who, How: how, Cause: v.Cause}]++
+	s.add1(Event{Kind: Ended, ID: c.id, Local: c.local, Peer: c.peer, By: who, How: how, Errno: l.errno, Verdict: v, Evidence: log, Traffic: s.traffic(c, f)})
+}
+
+// look gathers what there is to see of a connection that has ended.
+func (s *shard) look(c *conn, l *last, f *evidence.Flow, unseen error) evidence.Log {
+	log := l.log()
+	if f != nil {
+		log.Add(l.took, evidence.FromTCPInfo, f)
+	} else {
+		log.Add(l.took, evidence.FromFeature, &evidence.Unseen{What: "tcp_info", Why: unseen.Error()})
+	}
+	if l.errno == "" {
+		return log
+	}
+	if s.alive != nil {
+		log.Add(l.took, evidence.FromSocket, s.alive)
+	}
+	// A reset in the middle of a conversation says nothing of the way.
+	if reset := l.errno == "ECONNRESET" || l.errno == "EPIPE"; !reset || s.alive != nil || f != nil && f.Unacked > 0 {
+		s.seeHost(&log, c, l.took)
+	}
+	return log
+}
+
+// seeHost looks at this host's own way to the peer.
+func (s *shard) seeHost(log *evidence.Log, c *conn, at time.Duration) {
+	see := func(what string, f evidence.Fact, err error) {
+		if err != nil {
+			log.Add(at, evidence.FromFeature, &evidence.Unseen{What: what, Why: err.Error()})
+			return
+		}
+		log.Add(at, evidence.FromRtnetlink, f)
+	}
+	route, err := netlink.RouteTo(netlink.Query{To: c.peer.Addr(), From: c.local.Addr(), Protocol: syscall.IPPROTO_TCP, Port: c.peer.Port(), LocalPort: c.local.Port()})
+	see("route", route, err)
+	if err != nil || route.Errno != "" || route.Type != "unicast" {
+		return
+	}
+	next := route.To
+	if route.Gateway.IsValid() {
+		next = route.Gateway
+	}
+	n, err := netlink.NeighbourOf(next.WithZone(""), route.Index, route.Gateway.IsValid())
+	see("neighbour", n, err)
+	link, err := netlink.LinkByIndex(route.Index)
+	see("link", link, err)
+}
+
+// traffic is what passed on a connection; f is nil where nobody looked.
+func (s *shard) traffic(c *conn, f *evidence.Flow) *Traffic {
 	if s.Each == nil {
 		return nil
 	}
 	t := &Traffic{In: c.in, Out: c.out, Unsent: uint64(len(c.pending)), Took: time.Since(c.began)}
-	if s.Reading == Never || s.Delay > 0 || s.Ending == ResetFirst {
-		n, _ := sys.Queued(int(c.fd))
-		t.Unread = uint64(max(0, n))
+	if f != nil {
+		t.Unread = f.Unread
 	}
 	return t
 }

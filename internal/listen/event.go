@@ -32,14 +32,15 @@ type Event struct {
 	Local netip.AddrPort `json:"local,omitzero"`
 	Peer  netip.AddrPort `json:"peer,omitzero"`
 
-	// Of an end. By is "peer", "here", "path" (an ICMP error, or no answer at
-	// all) or "crash" (this server forgot the connection). How is "FIN", "RST",
-	// "timeout", "ICMP" or "silence". Cause is an id of the catalogue; an end
-	// that this server made has none.
+	// Of an end, what the server's calls told. By is "peer", "here", "path" (an
+	// ICMP error's errno, or no answer at all) or "crash" (this server forgot the
+	// connection). How is "FIN", "RST", "timeout", "ICMP", "silence" or "error".
 	By    string         `json:"by,omitempty"`
 	How   string         `json:"how,omitempty"`
-	Cause cause.ID       `json:"cause,omitempty"`
 	Errno evidence.Errno `json:"errno,omitempty"`
+
+	*cause.Verdict              // of Ended: why, by the rules, and who is to blame
+	Evidence       evidence.Log `json:"evidence,omitempty"` // that it rests on; times since the connection was accepted
 
 	*Traffic // of Held, Ended and Received
 
@@ -84,7 +85,8 @@ type Summary struct {
 	Ends []Ends `json:"ends,omitempty"`
 }
 
-// Ends counts ends of one kind.
+// Ends counts ends of one kind. Of an ordinary end about which no event was
+// asked for the cause is that of its kind.
 type Ends struct {
 	By    string   `json:"by"`
 	How   string   `json:"how"`

@@ -84,20 +84,20 @@ func TestPersonalities(t *testing.T) {
 			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 				t.Error(err)
 			}
-		}, "here", "RST", "", 0, 0},
+		}, "here", "RST", cause.IsOpen, 0, 0},
 		{"closed at once", Personality{Ending: CloseFirst}, func(t *testing.T, c *net.TCPConn) {
 			if got := heard(t, c); got != "" {
 				t.Errorf("heard %q", got)
 			}
 			say(t, c, "too late")
 			c.Close()
-		}, "here", "FIN", "", 8, 0},
+		}, "here", "FIN", cause.PeerClosed, 8, 0},
 		{"greeted and closed", Personality{Ending: CloseFirst, Greeting: "bye"}, func(t *testing.T, c *net.TCPConn) {
 			if got := heard(t, c); !strings.HasPrefix(got, "bye ") {
 				t.Errorf("heard %q", got)
 			}
 			c.Close()
-		}, "here", "FIN", "", 0, 33},
+		}, "here", "FIN", cause.PeerClosed, 0, 33},
 		{"after a delay", Personality{Delay: 30 * time.Millisecond, Reading: Echo}, func(t *testing.T, c *net.TCPConn) {
 			say(t, c, "hello")
 			hear(t, c, "hello")

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/dialscope/dialscope/cause"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -114,34 +112,6 @@ func TestConflict(t *testing.T) {
 	} {
 		if one, other, _, found := Conflict(given(fine...)); found {
 			t.Errorf("%v: %s and %s", fine, one, other)
-		}
-	}
-}
-
-// RFC 9293 §3.10.7.4 (reset), tcp_write_err (timeout), icmp_err_convert.
-func TestEndOf(t *testing.T) {
-	for errno, want := range map[syscall.Errno]struct {
-		by, how string
-		cause   cause.ID
-	}{
-		syscall.ECONNRESET:   {"peer", "RST", cause.PeerReset},
-		syscall.EPIPE:        {"peer", "RST", cause.BrokenPipe},
-		syscall.ETIMEDOUT:    {"path", "timeout", cause.PeerVanished},
-		syscall.EHOSTUNREACH: {"path", "ICMP", cause.PathLost},
-		syscall.ENETUNREACH:  {"path", "ICMP", cause.PathLost},
-		syscall.EBADF:        {"here", "error", ""},
-	} {
-		if got := endings[endOf(errno)]; got.by != want.by || got.how != want.how || got.cause != want.cause {
-			t.Errorf("%v: %+v, want %+v", errno, got, want)
-		}
-	}
-	known := map[cause.ID]bool{"": true}
-	for _, e := range cause.Catalogue() {
-		known[e.ID] = true
-	}
-	for i, e := range endings {
-		if e.by == "" || e.how == "" || !known[e.cause] {
-			t.Errorf("ending %d: %+v", i, e)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/netlink"
 	"github.com/dialscope/dialscope/internal/host/procfs"
 	"github.com/dialscope/dialscope/internal/host/sock"
@@ -41,6 +42,8 @@ type Server struct {
 	answers  atomic.Uint64
 	lost     atomic.Uint64
 
+	alive    *evidence.Alive // nil: nothing of Options.Alive is set
+	plain    verdicts
 	leftOver atomic.Int64 // connections that were in a queue when it was closed
 
 	telling  sync.Mutex
@@ -63,7 +66,13 @@ func Open(o Options) (*Server, error) {
 			s.limited, s.most = true, int64(most)
 		}
 	}
+	for _, k := range []ending{peerFIN, bothFIN} {
+		s.plain[k] = k.plain()
+	}
 	s.tickets.Store(s.most)
+	if o.Alive != (evidence.Alive{}) {
+		s.alive = &o.Alive
+	}
 	threads := o.Threads
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
@@ -151,6 +160,7 @@ func (s *Server) socket(a netip.AddrPort, first bool) (fd int, bound netip.AddrP
 	} else {
 		// A server that starts again is not kept out by the last one's TIME_WAIT.
 		set(sys.SolSocket, sys.SoReuseAddr, 1)
+		s.setAlive(set)
 		if s.Reading == Never {
 			set(sys.SolSocket, sys.SoRcvBuf, 1) // the kernel's smallest: the window is soon closed
 		}
@@ -188,6 +198,20 @@ func (s *Server) socket(a netip.AddrPort, first bool) (fd int, bound netip.AddrP
 		bound = netip.AddrPortFrom(bound.Addr().WithZone(zone), bound.Port())
 	}
 	return fd, bound, nil
+}
+
+// setAlive sets what every connection has from its listening socket (tcp(7)).
+func (s *Server) setAlive(set func(level, name, value int)) {
+	a := &s.Alive
+	if a.KeepAlive {
+		set(sys.SolSocket, sys.SoKeepAlive, 1)
+		set(sys.SolTCP, sys.TCPKeepIdle, int(a.Idle/time.Second))
+		set(sys.SolTCP, sys.TCPKeepIntvl, int(a.Interval/time.Second))
+		set(sys.SolTCP, sys.TCPKeepCnt, a.Count)
+	}
+	if a.UserTimeout > 0 {
+		set(sys.SolTCP, sys.TCPUserTimeout, int(max(1, a.UserTimeout.Milliseconds())))
+	}
 }
 
 // bindError asks who is in the way.

@@ -57,7 +57,7 @@ var conflicts = []struct {
 	{"echo", []string{"discard", "never-read", "silent"}, "what is sent back has to be read, and is said"},
 	{"discard", []string{"never-read"}, "what is thrown away has to be read"},
 	{"silent", []string{"welcome", "speak-first"}, "a greeting is said"},
-	{"udp", []string{"never-accept", "backlog", "refuse-after", "count", "reset", "close", "never-close", "crash-after", "speak-first"},
+	{"udp", []string{"never-accept", "backlog", "refuse-after", "count", "reset", "close", "never-close", "crash-after", "speak-first", "keepalive", "user-timeout"},
 		"a datagram socket has no connections"},
 }
 

@@ -1,8 +1,10 @@
 package listen
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,11 +24,15 @@ func (s *Server) Run(ctx context.Context) *Summary {
 	}
 	s.tell(first)
 	stop := context.AfterFunc(ctx, s.wake)
-	var all sync.WaitGroup
-	for _, sh := range s.shards {
-		all.Go(func() { sh.run(ctx) })
+	if len(s.shards) == 1 {
+		s.shards[0].run(ctx) // in the caller's thread, which may be in another network namespace than the program
+	} else {
+		var all sync.WaitGroup
+		for _, sh := range s.shards {
+			all.Go(func() { sh.run(ctx) })
+		}
+		all.Wait()
 	}
-	all.Wait()
 	stop()
 	sum := &Summary{Event: "summary", At: time.Now(), Local: s.addrs, Took: time.Since(s.began), Reason: "interrupted", Counters: s.Counters()}
 	select {
@@ -37,19 +43,32 @@ func (s *Server) Run(ctx context.Context) *Summary {
 			sum.Reason = "for"
 		}
 	}
-	var counts [endingCount]uint64
+	sum.Ends = s.sumEnds()
+	return sum
+}
+
+// sumEnds counts the ends of all threads, the most frequent first.
+func (s *Server) sumEnds() (ends []Ends) {
+	counts := map[Ends]uint64{}
 	for _, sh := range s.shards {
 		for i, n := range sh.ends {
-			counts[i] += n
+			if n > 0 {
+				e := &endings[i]
+				counts[Ends{By: e.who, How: e.how, Cause: ending(i).plain().Cause}] += n
+			}
+		}
+		for e, n := range sh.judged {
+			counts[e] += n
 		}
 	}
-	for i, n := range counts {
-		if n > 0 {
-			e := endings[i]
-			sum.Ends = append(sum.Ends, Ends{By: e.by, How: e.how, Cause: e.cause, Count: n})
-		}
+	for e, n := range counts {
+		e.Count = n
+		ends = append(ends, e)
 	}
-	return sum
+	slices.SortFunc(ends, func(a, b Ends) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.By, b.By), cmp.Compare(a.How, b.How), cmp.Compare(a.Cause, b.Cause))
+	})
+	return ends
 }
 
 // wake makes every thread look around.
@@ -163,7 +182,8 @@ type shard struct {
 	paused time.Time // since when nothing is accepted for want of descriptors
 	told   bool      // that was told
 	events []Event
-	ends   [endingCount]uint64
+	ends   [endingCount]uint64 // the ordinary ones
+	judged map[Ends]uint64     // the others, their Count 0
 	buffer []byte
 	now    time.Time
 	udpBox []answer
@@ -178,7 +198,7 @@ const (
 )
 
 func newShard(s *Server) (*shard, error) {
-	sh := &shard{Server: s, ep: -1, bell: -1, buffer: make([]byte, 1<<16)}
+	sh := &shard{Server: s, ep: -1, bell: -1, buffer: make([]byte, 1<<16), judged: map[Ends]uint64{}}
 	var errno error
 	ep, e := sys.EpollCreate()
 	if e != 0 {
@@ -255,9 +275,13 @@ func (s *shard) run(ctx context.Context) {
 		s.leftOver.Add(int64(s.queued()))
 	}
 	s.refuse()
+	kind := hereFIN
+	if ctx.Err() == context.DeadlineExceeded {
+		kind = limitFIN
+	}
 	for slot := range s.conns {
 		if c := &s.conns[slot]; c.fd >= 0 {
-			s.closeHere(int32(slot))
+			s.closeHere(int32(slot), kind)
 		}
 	}
 	s.flush()

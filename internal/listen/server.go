@@ -16,11 +16,17 @@ type Options struct {
 	Network string           // tcp, tcp4, tcp6, udp, udp4 or udp6; empty: tcp
 	Personality
 
+	Alive evidence.Alive // when a connection notices that its peer is gone
+
 	Backlog     int  // of listen(2), where SetBacklog says so
 	SetBacklog  bool // else 4096, or net.core.somaxconn where that is less
 	RefuseAfter int  // close the listening sockets after so many connections
 	Count       int  // accept so many connections, and end when they have ended
 	Threads     int  // 0: one a processor
+
+	// Evidence asks for the evidence of every end; otherwise those that both ends
+	// made in order come without, and with the verdict that is on all of them.
+	Evidence bool
 
 	// Each gets what happens, in batches and in its order on each thread; one
 	// call at a time. Nil: nobody is told. The slice is used again.

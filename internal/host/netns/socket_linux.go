@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+
+	"github.com/vishvananda/netlink"
 )
 
 // Listen announces on an address of the host. The address is literal: names
@@ -77,4 +79,26 @@ func sockaddr(a netip.AddrPort) (family int, sa syscall.Sockaddr) {
 		return syscall.AF_INET, &syscall.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 	}
 	return syscall.AF_INET6, &syscall.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+// Abort destroys the host's established TCP connections over IPv4, as ss -K does
+// (sock_diag(7), SOCK_DESTROY): their peers are told by a RST.
+func (h *Host) Abort() error {
+	return h.wrap(h.Do(func() error {
+		all, err := netlink.SocketDiagTCP(syscall.AF_INET)
+		if err != nil {
+			return err
+		}
+		const established, closeWait = 1, 8
+		for _, s := range all {
+			if s.State != established && s.State != closeWait {
+				continue
+			}
+			err := netlink.SocketDestroy(&net.TCPAddr{IP: s.ID.Source, Port: int(s.ID.SourcePort)}, &net.TCPAddr{IP: s.ID.Destination, Port: int(s.ID.DestinationPort)})
+			if err != nil {
+				return os.NewSyscallError("SOCK_DESTROY", err)
+			}
+		}
+		return nil
+	}))
 }

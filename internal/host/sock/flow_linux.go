@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -14,25 +15,23 @@ import (
 // each stands in the kernel's numbers as one octet. Failed says that an error has
 // ended it, which left no FIN of the peer's to be met.
 func Flow(rc syscall.RawConn, shut, ended, failed bool) (f *evidence.Flow, err error) {
+	bad := rc.Control(func(fd uintptr) { f, err = FlowOf(int(fd), shut, ended, failed) })
+	return f, errors.Join(bad, err)
+}
+
+// FlowOf is [Flow] of a descriptor.
+func FlowOf(fd int, shut, ended, failed bool) (f *evidence.Flow, err error) {
 	var i sys.TCPInfo
-	var size, unacked, unread int
-	var errno syscall.Errno
-	err = rc.Control(func(fd uintptr) {
-		if size, errno = sys.TCPInfoSize(int(fd), &i); errno == 0 {
-			unacked, _ = sys.Unacknowledged(int(fd))
-			unread, _ = sys.Queued(int(fd))
-			if shut && stateName(i.State) == "CLOSE" && !failed {
-				// Both FINs, of which the peer's waits to be read; or an error does.
-				events, errno := sys.Readiness(int(fd))
-				ended = ended || errno == 0 && events&sys.PollErr == 0
-			}
-		}
-	})
-	if err == nil && errno != 0 {
-		err = os.NewSyscallError("getsockopt(TCP_INFO)", errno)
+	size, errno := sys.TCPInfoSize(fd, &i)
+	if errno != 0 {
+		return nil, os.NewSyscallError("getsockopt(TCP_INFO)", errno)
 	}
-	if err != nil {
-		return nil, err
+	unacked, _ := sys.Unacknowledged(fd)
+	unread, _ := sys.Queued(fd)
+	if shut && stateName(i.State) == "CLOSE" && !failed {
+		// Both FINs, of which the peer's waits to be read; or an error does.
+		events, errno := sys.Readiness(fd)
+		ended = ended || errno == 0 && events&sys.PollErr == 0
 	}
 	us := func(n uint64) time.Duration { return time.Duration(n) * time.Microsecond }
 	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
