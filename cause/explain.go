@@ -227,18 +227,25 @@ func (v *view) blanks(target string, f *found) Blanks {
 }
 
 // Duration writes a duration as people read it: three digits at most, with its unit.
-func Duration(d time.Duration) string {
+func Duration(d time.Duration) string { return string(AppendDuration(nil, d)) }
+
+// AppendDuration appends what [Duration] writes.
+func AppendDuration(b []byte, d time.Duration) []byte {
+	of := func(unit time.Duration, name string) []byte {
+		return append(strconv.AppendFloat(b, float64(d)/float64(unit), 'g', 3, 64), name...)
+	}
+	// From 999.5 on three digits would need an exponent: that is the next unit's one.
 	switch {
 	case d < time.Microsecond:
-		return fmt.Sprintf("%d ns", d.Nanoseconds())
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.3g µs", float64(d)/float64(time.Microsecond))
-	case d < time.Second:
-		return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
+		return append(strconv.AppendInt(b, d.Nanoseconds(), 10), " ns"...)
+	case d < 999500*time.Nanosecond:
+		return of(time.Microsecond, " µs")
+	case d < 999500*time.Microsecond:
+		return of(time.Millisecond, " ms")
 	case d < 100*time.Second:
-		return fmt.Sprintf("%.3g s", d.Seconds())
+		return of(time.Second, " s")
 	}
-	return d.Round(time.Second).String()
+	return append(b, d.Round(time.Second).String()...)
 }
 
 // explainSeveral judges a target with several attempts. One that connected

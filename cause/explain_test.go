@@ -343,7 +343,8 @@ func TestExperimentsAreData(t *testing.T) {
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 ns", 850: "850 ns", 2600: "2.6 µs", 12345 * time.Microsecond: "12.3 ms", 250 * time.Millisecond: "250 ms",
-		3070 * time.Millisecond: "3.07 s", 131 * time.Second: "2m11s",
+		3070 * time.Millisecond: "3.07 s", 131 * time.Second: "2m11s", 999 * time.Nanosecond: "999 ns", time.Microsecond: "1 µs",
+		999499: "999 µs", 999500: "1 ms", 999600 * time.Microsecond: "1 s", 99999 * time.Millisecond: "100 s", 100 * time.Second: "1m40s", -5: "-5 ns",
 	} {
 		if got := Duration(d); got != want {
 			t.Errorf("Duration(%d) = %q, want %q", d, got, want)

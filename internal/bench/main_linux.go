@@ -18,6 +18,7 @@ const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-qui
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
        scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
        scripts/bench talk [-size N] [-rounds N] [-quick] [sending] [receiving] [both]
+       scripts/bench watch [-rounds N] [-connects N] [-rate N]
        scripts/bench attribution [-timeout D] [-md FILE] [SCENARIO...]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
@@ -30,6 +31,8 @@ listen dialscope listen beside package net; a million short connections, a
       part of them reset, counted; more connections than descriptors
 talk  dialscope talk beside nc, ncat and socat: a GiB through pipes, in either
       direction and both at once
+watch a load of connections alone, and beside dialscope watch and bpftrace: what
+      each costs, and how much of it each sees
 attribution dialscope beside nmap, tcptraceroute, mtr and hping3 in scenarios
       of the lab: who names the cause and the culprit, and how long that takes
 `

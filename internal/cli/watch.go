@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,12 +88,18 @@ func (a *app) watchHost(ctx context.Context, o *watchOptions, command []string) 
 		defer f.Close()
 		file = f
 	}
+	// Little lives long here, and much is made for a moment: with the usual 100 the
+	// heap of a few megabytes is gone through a hundred times a second.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	w := &watcher{app: a, o: o, source: src, why: why, out: bufio.NewWriterSize(file, 1<<16), began: time.Now()}
 	w.style = terminal.Detect(file, terminal.Mode(o.colour), a.env)
 	if !terminal.Is(file) {
 		w.style.Width = 0
 	}
-	w.tracker = watch.Tracker{Limit: o.limit, Brief: !o.json, Owner: src.Owner, Look: src.Look}
+	w.tracker = watch.Tracker{Limit: o.limit, Words: watch.NoWords, Owner: src.Owner, Look: src.Look}
+	if o.json {
+		w.tracker.Words = watch.OfFailing
+	}
 	if o.lasting > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(o.lasting))
@@ -207,16 +213,13 @@ func (w *watcher) tell(s *watch.Story, n watch.News, e *watch.Event) {
 }
 
 func (w *watcher) line(at time.Time, s *watch.Story, n watch.News, e *watch.Event) {
+	b := w.out.AvailableBuffer()
 	if w.o.json {
-		line, err := watchview.Document(at, s, n, e)
-		if err != nil {
-			w.broken = fmt.Errorf("the answer could not be written as JSON: %w", err)
-			return
-		}
-		w.write(line)
-		return
+		b = append(watchview.AppendDocument(b, at, s, n, e), '\n')
+	} else {
+		b = watchview.AppendLine(b, w.style, at, s, n, e)
 	}
-	io.WriteString(w.out, watchview.Line(w.style, at, s, n, e))
+	w.out.Write(b)
 }
 
 // foot is the summary; status is that of the command, if there was one.

@@ -45,8 +45,8 @@ type Event struct {
 	Local, Remote netip.AddrPort
 	Process       Process // whose socket it is; the zero value: not known
 
-	Old, New sockets.State // Changed; Stands, Gone: New is the last state seen
-	Errno    evidence.Errno
+	Old, New sockets.State  // Changed; Stands, Gone: New is the last state seen
+	Errno    evidence.Errno // Changed: that of a socket that is closed now, where its source tells it
 
 	// Flow is what TCP knew at that moment.
 	Flow    Flow

@@ -89,25 +89,6 @@ func Judge(s *Story) (v cause.Verdict, why string) {
 	return v, ""
 }
 
-// plain is the verdict of a connection that ended in order, without its words.
-func (s *Story) plain() (v cause.Verdict, is bool) {
-	if s.Errno != "" || s.RSTIn || s.RSTOut || s.Vanished || s.Sync || s.Call != "" || s.Opened.IsZero() || len(s.Facts) > 0 || s.Local == s.Remote {
-		return v, false
-	}
-	v.Alternatives = []cause.Finding{}
-	switch s.First {
-	case "here":
-		v.Outcome = cause.Open
-		v.Finding = cause.Finding{Cause: cause.IsOpen, Culprit: cause.Culprit{Kind: cause.Nobody}, Confidence: cause.Certain}
-	case "peer":
-		v.Outcome = cause.Closed
-		v.Finding = cause.Finding{Cause: cause.PeerClosed, Culprit: cause.Culprit{Kind: cause.Destination, Address: s.Remote.Addr()}, Confidence: cause.Certain}
-	default:
-		return v, false
-	}
-	return v, true
-}
-
 // judgeOpening keeps the verdict of a handshake for which SYNs had to be sent
 // again.
 func (t *Tracker) judgeOpening(s *Story) {

@@ -119,8 +119,10 @@ func (s *Story) Handshake() (time.Duration, bool) {
 
 // Failed says that the initiator of an attempt of this host did not get what it
 // asked for, or that an established connection ended in an error.
-func (s *Story) Failed() bool {
-	switch s.Verdict.Outcome {
+func (s *Story) Failed() bool { return failing(&s.Verdict) }
+
+func failing(v *cause.Verdict) bool {
+	switch v.Outcome {
 	case "", cause.Open, cause.Closed:
 		return false
 	}

@@ -42,9 +42,7 @@ type Tracker struct {
 	Look  func(*Story)                   // fills Story.Facts and a missing process before a failure is judged; nil: nothing is looked up
 	Owner func(e *Event) (Process, bool) // whose a socket is, where the event does not say; nil: nobody is asked
 
-	// Brief leaves the words out of the verdicts of connections that ended in
-	// order, which cost more than all the rest.
-	Brief bool
+	Words Words // AllWords: every verdict is put into words
 
 	Summary Summary
 
@@ -55,6 +53,8 @@ type Tracker struct {
 	sample  []uint64     // cookies in the order of beginnings, for what has to give way
 	failed  [8192]uint64 // cookies of the last attempts that failed, in turn: their connect(2) may still have to return
 	nextOut int
+
+	verdicts map[shape]cause.Verdict // on connections that were established
 }
 
 // Summary counts what a tracker saw.
@@ -283,6 +283,9 @@ func (t *Tracker) changed(e *Event) {
 		t.tell(s, IsOpen, e)
 	case sockets.Closed:
 		s.before = before
+		if s.Errno == "" {
+			s.Errno = e.Errno
+		}
 		t.finish(s, e)
 	default:
 		t.tell(s, StateIsNew, e)
@@ -340,7 +343,7 @@ func (t *Tracker) judge(s *Story, e *Event) {
 	if t.Look != nil && (s.Sync || s.Call != "" || s.before == sockets.SYNSent) {
 		t.Look(s)
 	}
-	if v, plain := s.plain(); plain && t.Brief {
+	if v, known := t.recall(s); known {
 		s.Verdict = v
 	} else {
 		s.Verdict, s.Unjudged = Judge(s)

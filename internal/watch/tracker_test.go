@@ -215,33 +215,6 @@ func TestStoryHolds(t *testing.T) {
 	}
 }
 
-// The short way of a brief tracker gives what the long one gives, without words.
-func TestBriefVerdict(t *testing.T) {
-	ways := map[string][]Event{
-		"here first": on(1).open(time.Millisecond).later(time.Second).to(established, finWait1).to(finWait1, finWait2).to(finWait2, closed).events,
-		"peer first": on(1).open(time.Millisecond).later(time.Second).to(established, closeWait).to(closeWait, lastACK).to(lastACK, closed).events,
-		"accepted":   on(1).to(synRecv, established).later(time.Second).to(established, closeWait).to(closeWait, lastACK).to(lastACK, closed).events,
-		"reset":      on(1).open(time.Millisecond).later(time.Second).kind(ResetReceived).to(established, closed).events,
-		"refused":    on(1).dial().kind(ResetReceived).to(synSent, closed).events,
-	}
-	for name, events := range ways {
-		var verdicts [2]cause.Verdict
-		for i, brief := range []bool{true, false} {
-			tr := &Tracker{Brief: brief, Tell: func(s *Story, n News, _ *Event) {
-				if n == HasEnded || n == HasFailed {
-					verdicts[i] = s.Verdict
-				}
-			}}
-			for i := range events {
-				tr.Add(&events[i])
-			}
-		}
-		if verdicts[0].Outcome != verdicts[1].Outcome || verdicts[0].Cause != verdicts[1].Cause || verdicts[0].Confidence != verdicts[1].Confidence || verdicts[0].Culprit != verdicts[1].Culprit {
-			t.Errorf("%s: %+v, the long way %+v", name, verdicts[0], verdicts[1])
-		}
-	}
-}
-
 // A hundred different reasons and a thousand steps do not make a story grow.
 func TestStoryIsBounded(t *testing.T) {
 	var s *Story
@@ -364,11 +337,44 @@ func TestFlagNames(t *testing.T) {
 	}
 }
 
+// What a closed socket's last change says is known at once, without the grace.
+func TestErrnoOfTheLastChange(t *testing.T) {
+	refused := func(errno evidence.Errno) []Event {
+		return on(1).dial().later(time.Millisecond).add(Event{Kind: Changed, Old: synSent, New: closed, Errno: errno}).events
+	}
+	for errno, want := range map[evidence.Errno]int{"ECONNREFUSED": 1, "": 0} {
+		n := 0
+		tr := &Tracker{Tell: func(s *Story, news News, _ *Event) {
+			if news == HasFailed {
+				n++
+				if s.Errno != errno {
+					t.Errorf("%q: %q", errno, s.Errno)
+				}
+			}
+		}}
+		for _, e := range refused(errno) {
+			tr.Add(&e)
+		}
+		if n != want {
+			t.Errorf("%q: %d were judged at once, want %d", errno, n, want)
+		}
+	}
+	// The report that came before the change stays.
+	var got evidence.Errno
+	tr := &Tracker{Tell: func(s *Story, _ News, _ *Event) { got = s.Errno }}
+	for _, e := range on(1).open(time.Millisecond).errno("EHOSTUNREACH").add(Event{Kind: Changed, Old: established, New: closed, Errno: "ETIMEDOUT"}).events {
+		tr.Add(&e)
+	}
+	if got != "EHOSTUNREACH" {
+		t.Errorf("%s", got)
+	}
+}
+
 func BenchmarkTracker(b *testing.B) {
 	events := on(1).open(time.Millisecond).to(established, finWait1).to(finWait1, finWait2).to(finWait2, closed).events
-	for _, brief := range []bool{true, false} {
-		b.Run(fmt.Sprint("brief=", brief), func(b *testing.B) {
-			tr := &Tracker{Brief: brief, Tell: func(*Story, News, *Event) {}}
+	for name, words := range map[string]Words{"all words": AllWords, "no words": NoWords} {
+		b.Run(name, func(b *testing.B) {
+			tr := &Tracker{Words: words, Tell: func(*Story, News, *Event) {}}
 			b.ReportAllocs()
 			for b.Loop() {
 				for i := range events {

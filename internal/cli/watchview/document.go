@@ -3,6 +3,7 @@ package watchview
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -14,124 +15,206 @@ import (
 )
 
 // news names them in JSON. The names are never changed.
-var news = map[watch.News]string{
+var news = [...]string{
 	watch.Begun: "begun", watch.StateIsNew: "state", watch.IsOpen: "opened", watch.SentAgain: "resent", watch.ThrownAway: "dropped",
 	watch.HasFailed: "failed", watch.HasEnded: "ended", watch.Refusal: "refused", watch.StrayPacket: "stray-dropped",
 }
 
-// document is one line of `dialscope watch --json`. Its fields keep their names.
-type document struct {
-	Event      string         `json:"event"`
-	At         time.Time      `json:"at"`
-	Connection uint64         `json:"connection,omitempty"` // 0: a packet that belongs to none
-	Cookie     string         `json:"cookie,omitempty"`     // SO_COOKIE, hexadecimal
-	NetNS      uint32         `json:"netns,omitempty"`      // inode of the network namespace
-	Network    string         `json:"network"`
-	Direction  string         `json:"direction"` // out, in
-	Process    *watch.Process `json:"process,omitempty"`
-	Local      netip.AddrPort `json:"local,omitzero"`
-	Remote     netip.AddrPort `json:"remote,omitzero"`
-	State      string         `json:"state,omitempty"`
-	Began      time.Time      `json:"began"`
-	BeganSeen  bool           `json:"began_seen"`                  // false: it was there before
-	Handshake  *time.Duration `json:"handshake_ns,omitempty"`      // from the first SYN to its completion
-	Lived      *time.Duration `json:"lived_ns,omitempty"`          // failed, ended: since it began, or since it was first seen
-	RTT        time.Duration  `json:"rtt_ns,omitempty"`            // smoothed, as the kernel last had it
-	Resent     uint32         `json:"resent"`                      // segments, while it was watched
-	Sent       uint64         `json:"bytes_acknowledged"`          // octets of data that the peer has
-	Received   uint64         `json:"bytes_received"`              // octets
-	First      string         `json:"first_to_close,omitempty"`    // here, peer
-	RST        string         `json:"rst,omitempty"`               // sent, received
-	RSTReason  string         `json:"rst_reason,omitempty"`        // the kernel's, of one that was sent
-	Call       string         `json:"call,omitempty"`              // the system call that failed before any packet
-	Errno      string         `json:"application_errno,omitempty"` // what its process was told
-	Packet     *packet        `json:"packet,omitempty"`            // dropped, stray-dropped
-	Drops      []watch.Drop   `json:"drops,omitempty"`
-	Steps      []step         `json:"steps,omitempty"` // failed, ended
-	StepsCut   int            `json:"steps_cut,omitempty"`
-
-	*cause.Verdict
-	Unjudged string `json:"unjudged,omitempty"` // why there is no cause
-}
-
-type packet struct {
-	Reason  string `json:"reason"`
-	Where   string `json:"where,omitempty"`
-	Arrived bool   `json:"arrived"`
-	Flags   string `json:"flags,omitempty"`
-	Length  uint16 `json:"length"`
-	ICMP    []int  `json:"icmp,omitempty"` // type and code
-}
-
-type step struct {
-	After time.Duration `json:"after_ns"`
-	What  string        `json:"what"`
-	State string        `json:"state"`
-	Text  string        `json:"text,omitempty"`
-}
-
 // kinds name the steps.
-var kinds = map[watch.Kind]string{
+var kinds = [...]string{
 	watch.Changed: "state", watch.Resent: "resent", watch.Dropped: "dropped", watch.ResetSent: "rst-sent", watch.ResetReceived: "rst-received",
 	watch.Failed: "error", watch.ConnectFailed: "connect-failed", watch.SocketFailed: "socket-failed", watch.Gone: "gone", watch.Stands: "stands",
 }
 
-// Document is one news as a line of JSON.
-func Document(at time.Time, st *watch.Story, n watch.News, e *watch.Event) ([]byte, error) {
-	d := document{
-		Event: news[n], At: at, Connection: st.Number, NetNS: st.Network, Network: "tcp", Direction: "out", Local: st.Local, Remote: st.Remote,
-		Began: st.Began, BeganSeen: st.Seen, RTT: st.Flow.RTT, Resent: st.Resent, Sent: outOf(st), Received: st.Flow.Received, First: st.First,
-		RSTReason: st.RSTReason, Call: st.Call, Errno: string(st.Errno), Drops: st.Drops, Unjudged: st.Unjudged,
+// AppendDocument appends one news as a line of JSON, without its end. The fields
+// keep their names, and their order: it is written by hand, since a host may have
+// a hundred thousand news a second.
+func AppendDocument(b []byte, at time.Time, st *watch.Story, n watch.News, e *watch.Event) []byte {
+	b = appendTime(append(appendText(append(b, `{"event":`...), news[n]), `,"at":`...), at)
+	if st.Number != 0 { // 0: a packet that belongs to none
+		b = strconv.AppendUint(append(b, `,"connection":`...), st.Number, 10)
+	}
+	if st.Cookie != 0 { // SO_COOKIE, hexadecimal
+		b = append(strconv.AppendUint(append(b, `,"cookie":"`...), st.Cookie, 16), '"')
+	}
+	if st.Network != 0 { // inode of the network namespace
+		b = strconv.AppendUint(append(b, `,"netns":`...), uint64(st.Network), 10)
 	}
 	if st.UDP {
-		d.Network = "udp"
-	} else if st.Call == "" {
-		d.State = st.State.String()
+		b = append(b, `,"network":"udp"`...)
+	} else {
+		b = append(b, `,"network":"tcp"`...)
 	}
 	if st.In {
-		d.Direction = "in"
-	}
-	if st.Cookie != 0 {
-		d.Cookie = strconv.FormatUint(st.Cookie, 16)
+		b = append(b, `,"direction":"in"`...)
+	} else {
+		b = append(b, `,"direction":"out"`...)
 	}
 	if st.Process.PID != 0 {
-		d.Process = &st.Process
+		b = appendProcess(append(b, `,"process":`...), &st.Process)
 	}
-	if st.Sync {
-		d.Call = "connect"
+	b = appendAddrPort(b, `,"local":`, st.Local)
+	b = appendAddrPort(b, `,"remote":`, st.Remote)
+	if !st.UDP && st.Call == "" && n != watch.StrayPacket && n != watch.Refusal {
+		b = append(append(append(b, `,"state":"`...), st.State.String()...), '"')
 	}
-	if hs, known := st.Handshake(); known {
-		d.Handshake = &hs
+	b = appendTime(append(b, `,"began":`...), st.Began)
+	b = strconv.AppendBool(append(b, `,"began_seen":`...), st.Seen) // false: it was there before
+	if d, known := st.Handshake(); known {                          // from the first SYN to its completion
+		b = strconv.AppendInt(append(b, `,"handshake_ns":`...), int64(d), 10)
 	}
+	over := n == watch.HasFailed || n == watch.HasEnded
+	if over { // since it began, or since it was first seen
+		b = strconv.AppendInt(append(b, `,"lived_ns":`...), int64(st.Ended.Sub(st.Began)), 10)
+	}
+	if st.Flow.RTT != 0 { // smoothed, as the kernel last had it
+		b = strconv.AppendInt(append(b, `,"rtt_ns":`...), int64(st.Flow.RTT), 10)
+	}
+	b = strconv.AppendUint(append(b, `,"resent":`...), uint64(st.Resent), 10)        // segments, while it was watched
+	b = strconv.AppendUint(append(b, `,"bytes_acknowledged":`...), outOf(st), 10)    // octets of data that the peer has
+	b = strconv.AppendUint(append(b, `,"bytes_received":`...), st.Flow.Received, 10) // octets
+	b = appendSome(b, `,"first_to_close":`, st.First)                                // here, peer
 	switch {
 	case st.RSTIn:
-		d.RST = "received"
+		b = append(b, `,"rst":"received"`...)
 	case st.RSTOut:
-		d.RST = "sent"
+		b = append(b, `,"rst":"sent"`...)
 	}
-	switch n {
-	case watch.HasFailed, watch.HasEnded:
-		lived := st.Ended.Sub(st.Began)
-		d.Lived = &lived
-		for _, s := range st.Steps {
-			d.Steps = append(d.Steps, step{s.At.Sub(st.Began), kinds[s.Kind], s.New.String(), s.Text})
+	b = appendSome(b, `,"rst_reason":`, st.RSTReason) // the kernel's, of one that was sent
+	call := st.Call                                   // that failed before any packet
+	if st.Sync {
+		call = "connect"
+	}
+	b = appendSome(b, `,"call":`, call)
+	b = appendSome(b, `,"application_errno":`, string(st.Errno)) // what its process was told
+	if n == watch.ThrownAway || n == watch.StrayPacket {
+		b = appendPacket(append(b, `,"packet":`...), e)
+	}
+	if len(st.Drops) > 0 && n != watch.StrayPacket {
+		b = append(b, `,"drops":`...)
+		for i := range st.Drops {
+			b = appendDrop(append(b, opening(i)), &st.Drops[i])
 		}
-		d.StepsCut = st.Cut
-	case watch.ThrownAway, watch.StrayPacket:
-		d.Packet = &packet{Reason: e.Reason, Where: e.Where, Arrived: e.Packet.Arrived, Flags: e.Packet.FlagNames(), Length: e.Packet.Length}
-		if e.Packet.ICMP {
-			d.Packet.ICMP = []int{int(e.Packet.ICMPType), int(e.Packet.ICMPCode)}
+		b = append(b, ']')
+	}
+	if over && len(st.Steps) > 0 {
+		b = append(b, `,"steps":`...)
+		for i := range st.Steps {
+			b = appendStep(append(b, opening(i)), st.Began, &st.Steps[i])
 		}
-		if n == watch.StrayPacket {
-			d.Drops, d.State = nil, ""
-		}
-	case watch.Refusal:
-		d.State = ""
+		b = append(b, ']')
+	}
+	if over && st.Cut > 0 {
+		b = strconv.AppendInt(append(b, `,"steps_cut":`...), int64(st.Cut), 10)
 	}
 	if st.Verdict.Cause != "" {
-		d.Verdict = &st.Verdict
+		b = appendVerdict(b, &st.Verdict)
 	}
-	return json.Marshal(d)
+	b = appendSome(b, `,"unjudged":`, st.Unjudged) // why there is no cause
+	return append(b, '}')
+}
+
+// opening is what stands before the element of an array.
+func opening(i int) byte {
+	if i == 0 {
+		return '['
+	}
+	return ','
+}
+
+func appendProcess(b []byte, p *watch.Process) []byte {
+	b = strconv.AppendInt(append(b, `{"pid":`...), int64(p.PID), 10)
+	b = appendSome(b, `,"name":`, p.Name)
+	b = strconv.AppendUint(append(b, `,"uid":`...), uint64(p.UID), 10)
+	return append(appendSome(b, `,"container":`, p.Container), '}')
+}
+
+func appendPacket(b []byte, e *watch.Event) []byte {
+	p := &e.Packet
+	b = appendText(append(b, `{"reason":`...), e.Reason)
+	b = appendSome(b, `,"where":`, e.Where)
+	b = strconv.AppendBool(append(b, `,"arrived":`...), p.Arrived)
+	b = appendSome(b, `,"flags":`, p.FlagNames())
+	b = strconv.AppendUint(append(b, `,"length":`...), uint64(p.Length), 10)
+	if p.ICMP { // type and code
+		b = fmt.Appendf(b, `,"icmp":[%d,%d]`, p.ICMPType, p.ICMPCode)
+	}
+	return append(b, '}')
+}
+
+func appendDrop(b []byte, d *watch.Drop) []byte {
+	b = appendText(append(b, `{"reason":`...), d.Reason)
+	b = appendSome(b, `,"where":`, d.Where)
+	b = strconv.AppendBool(append(b, `,"arrived":`...), d.Arrived)
+	b = appendSome(b, `,"flags":`, d.Flags)
+	return append(strconv.AppendUint(append(b, `,"count":`...), d.Count, 10), '}')
+}
+
+func appendStep(b []byte, began time.Time, s *watch.Step) []byte {
+	b = strconv.AppendInt(append(b, `{"after_ns":`...), int64(s.At.Sub(began)), 10)
+	b = append(append(append(b, `,"what":"`...), kinds[s.Kind]...), `","state":"`...)
+	b = append(append(b, s.New.String()...), '"')
+	return append(appendSome(b, `,"text":`, s.Text), '}')
+}
+
+// appendVerdict appends the fields of cause.Verdict.
+func appendVerdict(b []byte, v *cause.Verdict) []byte {
+	b = appendText(append(b, `,"outcome":`...), string(v.Outcome))
+	b = appendSome(b, `,"errno":`, string(v.Errno))
+	b = appendFinding(append(b, ','), &v.Finding)
+	b = append(b, `,"alternatives":`...)
+	for i := range v.Alternatives {
+		b = append(appendFinding(append(b, opening(i), '{'), &v.Alternatives[i]), '}')
+	}
+	if len(v.Alternatives) == 0 {
+		b = append(b, '[')
+	}
+	b = appendText(append(b, `],"explanation":`...), v.Explanation)
+	b = appendText(append(b, `,"remedy":`...), v.Remedy)
+	return appendSome(b, `,"rule":`, v.Rule)
+}
+
+func appendFinding(b []byte, f *cause.Finding) []byte {
+	b = appendText(append(b, `"cause":`...), string(f.Cause))
+	b = appendText(append(b, `,"culprit":{"kind":`...), string(f.Culprit.Kind))
+	if f.Culprit.Address.IsValid() {
+		b = append(f.Culprit.Address.AppendTo(append(b, `,"address":"`...)), '"')
+	}
+	if f.Culprit.Hop != 0 {
+		b = strconv.AppendInt(append(b, `,"hop":`...), int64(f.Culprit.Hop), 10)
+	}
+	return appendText(append(b, `},"confidence":`...), string(f.Confidence))
+}
+
+// appendSome appends a field that is left out where it is empty.
+func appendSome(b []byte, key, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendText(append(b, key...), text)
+}
+
+func appendAddrPort(b []byte, key string, a netip.AddrPort) []byte {
+	if a == (netip.AddrPort{}) {
+		return b
+	}
+	return append(a.AppendTo(append(append(b, key...), '"')), '"')
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	return append(t.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+}
+
+// appendText appends a string as encoding/json writes it.
+func appendText[T ~string](b []byte, text T) []byte {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ', c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			quoted, _ := json.Marshal(string(text)) // a string cannot fail
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
 }
 
 // beginning is the first line.

@@ -7,6 +7,7 @@ package watchview
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,13 +18,65 @@ import (
 
 // Line is one news of a story: time, mark, process, who to whom, what happened.
 func Line(s terminal.Style, at time.Time, st *watch.Story, n watch.News, e *watch.Event) string {
+	return string(AppendLine(nil, s, at, st, n, e))
+}
+
+// AppendLine appends that. It makes no strings of its own where all is plain
+// text: a host may have a hundred thousand news a second.
+func AppendLine(b []byte, s terminal.Style, at time.Time, st *watch.Story, n watch.News, e *watch.Event) []byte {
 	mark, tone := markOf(s, st, n)
-	words := terminal.Printable(s.Text(Words(st, n, e)))
-	return fmt.Sprintf("%s %s %s  %s  %s\n", at.Format("15:04:05.000000"), mark, terminal.Pad(s.Fit(who(s, &st.Process), 22), 22), ends(s, st), tone(words))
+	b = at.AppendFormat(b, "15:04:05.000000")
+	b = append(append(append(b, ' '), mark...), ' ')
+	b = appendWho(b, s, &st.Process, 22)
+	b = append(b, "  "...)
+	b = appendEnds(b, s, st)
+	b = append(b, "  "...)
+	from := len(b)
+	b = appendWords(b, st, n, e)
+	if words := b[from:]; !plain(words, s.Unicode) || s.Colour && len(words) > 0 {
+		painted := tone(terminal.Printable(s.Text(string(words))))
+		b = append(b[:from], painted...)
+	}
+	return append(b, '\n')
+}
+
+// plain says that a text can be shown as it is: ASCII without control characters,
+// and in Unicode also the signs beyond that this program writes.
+func plain(text []byte, unicode bool) bool {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c >= ' ' && c < 0x7f:
+		case unicode && c == 0xc2 && i+1 < len(text) && text[i+1] == 0xb5: // µ
+			i++
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// appendWho appends the process, in so many columns.
+func appendWho(b []byte, s terminal.Style, p *watch.Process, width int) []byte {
+	from := len(b)
+	if p.PID == 0 {
+		b = append(b, '?')
+	} else {
+		b = strconv.AppendInt(append(append(b, p.Name...), ' '), int64(p.PID), 10)
+	}
+	if p.Container != "" {
+		b = append(append(append(b, " ["...), p.Container...), ']')
+	}
+	if text := b[from:]; !plain(text, false) || len(text) > width {
+		return append(b[:from], terminal.Pad(s.Fit(terminal.Printable(s.Text(string(text))), width), width)...)
+	}
+	for len(b)-from < width {
+		b = append(b, ' ')
+	}
+	return b
 }
 
 func markOf(s terminal.Style, st *watch.Story, n watch.News) (string, func(string) string) {
-	plain := func(text string) string { return text }
+	asIs := func(text string) string { return text }
 	switch n {
 	case watch.HasFailed:
 		return s.Bad(s.Pick("✗", "x")), s.Bad
@@ -31,11 +84,11 @@ func markOf(s terminal.Style, st *watch.Story, n watch.News) (string, func(strin
 		if st.Resent > 0 {
 			return s.Doubtful("!"), s.Doubtful
 		}
-		return s.Good(s.Pick("✓", "+")), plain
+		return s.Good(s.Pick("✓", "+")), asIs
 	case watch.ThrownAway, watch.StrayPacket, watch.Refusal, watch.SentAgain:
 		return s.Doubtful("!"), s.Doubtful
 	case watch.HasEnded:
-		return s.Dim("-"), plain
+		return s.Dim("-"), asIs
 	}
 	return " ", s.Dim
 }
@@ -52,56 +105,65 @@ func who(s terminal.Style, p *watch.Process) string {
 	return terminal.Printable(s.Text(text))
 }
 
-func ends(s terminal.Style, st *watch.Story) string {
+func appendEnds(b []byte, s terminal.Style, st *watch.Story) []byte {
 	if st.Call != "" {
-		return "no socket"
+		return append(b, "no socket"...)
 	}
-	arrow := s.Pick("→", "->")
+	arrow := s.Pick(" → ", " -> ")
 	if st.In {
-		arrow = s.Pick("←", "<-")
+		arrow = s.Pick(" ← ", " <- ")
 	}
-	text := Place(st.Local) + " " + arrow + " " + s.Bold(Place(st.Remote))
 	if st.UDP {
-		text = "udp " + text
+		b = append(b, "udp "...)
 	}
-	return text
+	b = append(appendPlace(b, st.Local), arrow...)
+	if s.Colour {
+		return append(b, s.Bold(Place(st.Remote))...)
+	}
+	return appendPlace(b, st.Remote)
 }
 
 // Place is an address and a port; what is not known yet is a star.
-func Place(a netip.AddrPort) string {
+func Place(a netip.AddrPort) string { return string(appendPlace(nil, a)) }
+
+func appendPlace(b []byte, a netip.AddrPort) []byte {
 	switch {
 	case !a.IsValid() || a.Port() == 0 && a.Addr().IsUnspecified():
-		return "*"
+		return append(b, '*')
 	case a.Addr().IsUnspecified():
-		return fmt.Sprintf("*:%d", a.Port())
+		return strconv.AppendUint(append(b, "*:"...), uint64(a.Port()), 10)
 	}
-	return a.String()
+	return a.AppendTo(b)
 }
 
 // Words says what happened.
 func Words(st *watch.Story, n watch.News, e *watch.Event) string {
+	return string(appendWords(nil, st, n, e))
+}
+
+func appendWords(b []byte, st *watch.Story, n watch.News, e *watch.Event) []byte {
 	switch n {
 	case watch.Begun:
-		return "SYN sent"
+		return append(b, "SYN sent"...)
 	case watch.StateIsNew:
-		return st.State.String()
+		return append(b, st.State.String()...)
 	case watch.IsOpen:
-		return opened(st)
+		return appendOpened(b, st)
 	case watch.SentAgain:
 		if st.Opened.IsZero() && !st.In {
-			return fmt.Sprintf("SYN sent again (%d)", st.Resent)
+			b = append(b, "SYN "...)
 		}
-		return fmt.Sprintf("sent again (%d)", st.Resent)
+		return fmt.Appendf(b, "sent again (%d)", st.Resent)
 	case watch.ThrownAway, watch.StrayPacket:
-		return dropped(e)
+		return appendDropped(b, e)
 	case watch.Refusal:
-		return "RST sent" + because(st.RSTReason)
+		return append(append(b, "RST sent"...), because(st.RSTReason)...)
 	case watch.HasFailed:
-		return failed(st)
+		return appendFailed(b, st)
 	case watch.HasEnded:
-		return ended(st)
+		return appendEnded(b, st)
 	}
-	return ""
+	return b
 }
 
 func because(reason string) string {
@@ -114,75 +176,84 @@ func because(reason string) string {
 	return " (" + reason + ")"
 }
 
-func opened(st *watch.Story) string {
-	text := "open"
-	if d, known := st.Handshake(); known {
-		text += " in " + cause.Duration(d)
-	} else if st.In {
-		text = "accepted"
+func appendOpened(b []byte, st *watch.Story) []byte {
+	d, known := st.Handshake()
+	switch {
+	case known:
+		b = cause.AppendDuration(append(b, "open in "...), d)
+	case st.In:
+		b = append(b, "accepted"...)
+	default:
+		b = append(b, "open"...)
 	}
-	if _, known := st.Handshake(); !known && st.Flow.RTT > 0 {
-		text += ", RTT " + cause.Duration(st.Flow.RTT)
+	if !known && st.Flow.RTT > 0 {
+		b = cause.AppendDuration(append(b, ", RTT "...), st.Flow.RTT)
 	}
 	if st.Resent > 0 && !st.In {
-		text += fmt.Sprintf("; %s sent again", count(uint64(st.Resent), "SYN"))
+		b = appendResent(append(b, "; "...), st, "SYN")
 	}
-	return text
+	return b
 }
 
-func failed(st *watch.Story) string {
-	text := "failed"
-	if !st.Opened.IsZero() {
-		text = "broken"
-	}
+func appendResent(b []byte, st *watch.Story, word string) []byte {
+	return append(append(b, count(uint64(st.Resent), word)...), " sent again"...)
+}
+
+func appendAfter(b []byte, st *watch.Story) []byte {
 	if d := st.Ended.Sub(st.Began); d > 0 && st.Seen {
-		text += " after " + cause.Duration(d)
+		b = cause.AppendDuration(append(b, " after "...), d)
 	}
+	return b
+}
+
+func appendFailed(b []byte, st *watch.Story) []byte {
+	if st.Opened.IsZero() {
+		b = append(b, "failed"...)
+	} else {
+		b = append(b, "broken"...)
+	}
+	b = appendAfter(b, st)
 	if st.Resent > 0 && st.Opened.IsZero() {
-		text += fmt.Sprintf(", %s sent again", count(uint64(st.Resent), "SYN"))
+		b = appendResent(append(b, ", "...), st, "SYN")
 	}
 	if st.Errno != "" {
-		text += ", " + string(st.Errno)
+		b = append(append(b, ", "...), st.Errno...)
 	}
-	return text + ": " + verdict(st)
+	b = append(b, ": "...)
+	switch {
+	case st.Verdict.Cause != "":
+		b = append(append(append(b, st.Verdict.Cause...), " ("...), st.Verdict.Confidence...)
+		return append(b, ')')
+	case st.Unjudged != "":
+		return append(b, st.Unjudged...)
+	}
+	return append(b, "not judged"...)
 }
 
-func verdict(st *watch.Story) string {
-	if st.Verdict.Cause == "" {
-		if st.Unjudged != "" {
-			return st.Unjudged
-		}
-		return "not judged"
-	}
-	return fmt.Sprintf("%s (%s)", st.Verdict.Cause, st.Verdict.Confidence)
-}
-
-func ended(st *watch.Story) string {
-	text := "ended"
-	if d := st.Ended.Sub(st.Began); d > 0 && st.Seen {
-		text += " after " + cause.Duration(d)
-	}
+func appendEnded(b []byte, st *watch.Story) []byte {
+	b = appendAfter(append(b, "ended"...), st)
 	switch {
 	case st.RSTOut && st.First == "":
-		text += ", reset by this end"
+		b = append(b, ", reset by this end"...)
 	case st.First == "here":
-		text += ", closed by this end first"
+		b = append(b, ", closed by this end first"...)
 	case st.First == "peer":
-		text += ", closed by the peer first"
+		b = append(b, ", closed by the peer first"...)
 	}
 	if st.RSTIn {
-		text += ", then reset"
+		b = append(b, ", then reset"...)
 	}
 	if st.Flow.Acked+st.Flow.Received > 0 {
-		text += fmt.Sprintf(", %s out, %s in", Octets(outOf(st)), Octets(st.Flow.Received))
+		b = append(appendOctets(append(b, ", "...), outOf(st)), " out, "...)
+		b = append(appendOctets(b, st.Flow.Received), " in"...)
 	}
 	if st.Resent > 0 {
-		text += fmt.Sprintf(", %s sent again", count(uint64(st.Resent), "segment"))
+		b = appendResent(append(b, ", "...), st, "segment")
 	}
 	if st.Verdict.Cause == "" && st.Unjudged != "" {
-		text += " (" + st.Unjudged + ")"
+		b = append(append(append(b, " ("...), st.Unjudged...), ')')
 	}
-	return text
+	return b
 }
 
 // outOf is what the peer has acknowledged, without the SYN, which the kernel
@@ -194,7 +265,7 @@ func outOf(st *watch.Story) uint64 {
 	return 0
 }
 
-func dropped(e *watch.Event) string {
+func appendDropped(b []byte, e *watch.Event) []byte {
 	p := &e.Packet
 	what := "packet"
 	switch {
@@ -209,28 +280,34 @@ func dropped(e *watch.Event) string {
 	if p.Arrived {
 		way = "incoming"
 	}
-	text := fmt.Sprintf("%s %s thrown away: %s", way, what, e.Reason)
+	b = fmt.Appendf(b, "%s %s thrown away: %s", way, what, e.Reason)
 	if e.Where != "" {
-		text += " in " + e.Where
+		b = append(append(b, " in "...), e.Where...)
 	}
-	return text
+	return b
 }
 
 // Octets writes a number of octets, three digits at most.
-func Octets(n uint64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB"}
+func Octets(n uint64) string { return string(appendOctets(nil, n)) }
+
+var units = [...]string{" B", " kB", " MB", " GB", " TB"}
+
+func appendOctets(b []byte, n uint64) []byte {
+	if n < 1000 {
+		return append(strconv.AppendUint(b, n, 10), units[0]...)
+	}
 	f, i := float64(n), 0
 	for f >= 999.5 && i < len(units)-1 {
 		f, i = f/1000, i+1
 	}
-	return fmt.Sprintf("%.3g %s", f, units[i])
+	return append(strconv.AppendFloat(b, f, 'g', 3, 64), units[i]...)
 }
 
 func count(n uint64, word string) string {
 	if n != 1 {
 		word += "s"
 	}
-	return fmt.Sprintf("%d %s", n, word)
+	return strconv.FormatUint(n, 10) + " " + word
 }
 
 // Summary is what was seen in all.

@@ -470,10 +470,13 @@ func Ladder(s terminal.Style, st *watch.Story, now time.Time) []string {
 		end = st.Ended
 	}
 	add(fmt.Sprintf("%s; %s out, %s in; %d sent again; RTT %s", cause.Duration(max(end.Sub(st.Began), 0)), Octets(outOf(st)), Octets(st.Flow.Received), st.Resent, cause.Duration(st.Flow.RTT)))
-	if st.Verdict.Cause != "" {
-		add(fmt.Sprintf("%s (%s) %s", st.Verdict.Cause, st.Verdict.Confidence, st.Verdict.Explanation))
+	if v := st.Verdict; v.Cause != "" {
+		if v.Explanation == "" {
+			v, _ = watch.Judge(st)
+		}
+		add(fmt.Sprintf("%s (%s) %s", v.Cause, v.Confidence, v.Explanation))
 		if st.Failed() {
-			add(st.Verdict.Remedy)
+			add(v.Remedy)
 		}
 	} else if st.Unjudged != "" {
 		add(st.Unjudged)

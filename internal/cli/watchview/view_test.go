@@ -103,7 +103,7 @@ func TestDocuments(t *testing.T) {
 	}
 	line(Beginning(start, "kernel tracepoints", nil, nil))
 	line(Beginning(start, "the table", []string{"x"}, fmt.Errorf("not allowed")))
-	tr := happened(func(s *watch.Story, n watch.News, e *watch.Event) { line(Document(at(s, e), s, n, e)) })
+	tr := happened(func(s *watch.Story, n watch.News, e *watch.Event) { line(AppendDocument(nil, at(s, e), s, n, e), nil) })
 	status := 7
 	line(Sum(start, &tr.Summary, 3, time.Second, &status))
 	line(Sum(start, &watch.Summary{}, 0, 0, nil))

@@ -92,7 +92,7 @@ type Event struct {
 	comm     [16]byte
 
 	Old, New State  // StateChange; the others that have a socket: both are its state
-	Errno    uint16 // ErrorReport (SO_ERROR), ConnectFailed, SocketFailed
+	Errno    uint16 // ErrorReport (SO_ERROR), ConnectFailed, SocketFailed; StateChange to Close: what stands in the socket then
 
 	// TCP's own figures at that moment (tcp_sock): StateChange, Retransmit.
 	RTT             time.Duration // smoothed
@@ -141,13 +141,18 @@ func (e *Event) Function() string {
 }
 
 // text is a string that ends with a zero byte, or with its room.
-func text(b []byte) string {
+func text(b []byte) string { return string(cut(b)) }
+
+func cut(b []byte) []byte {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
 	}
-	return string(b)
+	return b
 }
 
 // Command is the name of the process (PR_GET_NAME) that PID names, when it
 // opened the socket.
 func (e *Event) Command() string { return text(e.comm[:]) }
+
+// CommandIs compares [Event.Command] without making a string of it.
+func (e *Event) CommandIs(name string) bool { return string(cut(e.comm[:])) == name }

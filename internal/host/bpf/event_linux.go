@@ -12,40 +12,42 @@ import (
 const (
 	atTime     = 0
 	atCookie   = 8
-	atLocation = 16
-	atCgroup   = 24
-	atAcked    = 32
-	atReceived = 40
-	atLocal    = 48
-	atRemote   = 64
-	atSrc      = 80
-	atDst      = 96
-	atComm     = 112
-	atFunction = 128
-	atNetwork  = 168
-	atPID      = 172
-	atUID      = 176
-	atReason   = 180
-	atErr      = 184
-	atIndex    = 188
-	atSeq      = 192
-	atAck      = 196
-	atSRTT     = 200
-	atRetrans  = 204
-	atLength   = 208
-	atLPort    = 210
-	atRPort    = 212
-	atSPort    = 214
-	atDPort    = 216
-	atKind     = 218
-	atProtocol = 219
-	atFlags    = 220
-	atOld      = 221
-	atNew      = 222
-	atTCPFlags = 223
-	atTTL      = 224
-	atICMPType = 225
-	atICMPCode = 226
+	atCgroup   = 16
+	atAcked    = 24
+	atReceived = 32
+	atLocal    = 40
+	atRemote   = 56
+	atComm     = 72
+	atNetwork  = 88
+	atPID      = 92
+	atUID      = 96
+	atReason   = 100
+	atErr      = 104
+	atSRTT     = 108
+	atRetrans  = 112
+	atLPort    = 116
+	atRPort    = 118
+	atKind     = 120
+	atProtocol = 121
+	atFlags    = 122
+	atOld      = 123
+	atNew      = 124
+	headSize   = 128 // a record without a packet ends here
+
+	atSrc      = 128
+	atDst      = 144
+	atLocation = 160
+	atFunction = 168
+	atIndex    = 208
+	atSeq      = 212
+	atAck      = 216
+	atLength   = 220
+	atSPort    = 222
+	atDPort    = 224
+	atTCPFlags = 226
+	atTTL      = 227
+	atICMPType = 228
+	atICMPCode = 229
 	recordSize = 232
 )
 
@@ -58,10 +60,12 @@ const (
 )
 
 // decode reads a record: both ends of the ring are little-endian. It allocates
-// nothing.
-func (s *Session) decode(b []byte, e *Event) {
+// nothing. It is false for one that is too short.
+func (s *Session) decode(b []byte, e *Event) bool {
+	if len(b) < headSize {
+		return false
+	}
 	le := binary.LittleEndian
-	b = b[:recordSize]
 	flags := b[atFlags]
 	*e = Event{
 		Kind:   Kind(b[atKind]),
@@ -72,7 +76,6 @@ func (s *Session) decode(b []byte, e *Event) {
 		Old: State(b[atOld]), New: State(b[atNew]),
 		RTT: time.Duration(le.Uint32(b[atSRTT:])) * time.Microsecond, Retransmissions: le.Uint32(b[atRetrans:]),
 		Acked: le.Uint64(b[atAcked:]), Received: le.Uint64(b[atReceived:]),
-		Location: le.Uint64(b[atLocation:]), function: [functionSize]byte(b[atFunction:]),
 	}
 	reason := le.Uint32(b[atReason:])
 	switch e.Kind {
@@ -86,10 +89,14 @@ func (s *Session) decode(b []byte, e *Event) {
 		e.Parent = reason
 	case Exited:
 		e.ExitCode = le.Uint32(b[atErr:])
-		return
+		return true
 	}
 	e.Errno = uint16(le.Uint32(b[atErr:]))
 	if e.HasPacket {
+		if len(b) < recordSize {
+			return false
+		}
+		e.Location, e.function = le.Uint64(b[atLocation:]), [functionSize]byte(b[atFunction:])
 		e.Packet = Packet{
 			Src: place(b[atSrc:], le.Uint16(b[atSPort:])), Dst: place(b[atDst:], le.Uint16(b[atDPort:])),
 			Arrived: flags&arrived != 0, Index: le.Uint32(b[atIndex:]),
@@ -106,6 +113,7 @@ func (s *Session) decode(b []byte, e *Event) {
 	case e.HasPacket:
 		e.Local, e.Remote = e.Packet.Src, e.Packet.Dst
 	}
+	return true
 }
 
 // place makes an address of its mapped form (RFC 4291 §2.5.5.2).

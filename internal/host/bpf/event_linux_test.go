@@ -29,6 +29,10 @@ func TestRecord(t *testing.T) {
 		at[m.Name] = int(m.Offset.Bytes())
 	}
 	delete(at, "pad")
+	delete(at, "pad2")
+	if at["saddr"] != headSize {
+		t.Errorf("the first part has %d bytes, want %d", at["saddr"], headSize)
+	}
 	if diff := cmp.Diff(map[string]int{
 		"time": atTime, "cookie": atCookie, "location": atLocation, "cgroup": atCgroup, "acked": atAcked,
 		"received": atReceived, "laddr": atLocal, "raddr": atRemote, "saddr": atSrc, "daddr": atDst, "comm": atComm, "function": atFunction,

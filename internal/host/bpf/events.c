@@ -8,14 +8,17 @@ SEC("tp_btf/inet_sock_set_state") int set_state(u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
 	struct event e;
+	if (brief && ctx[1] == TCP_LISTEN)
+		return 0; // the end of a listener, or its copy for a connection that is not accepted yet
 	begin(&e, STATE);
-	if (!from_sock(&e, sk) || e.protocol != IPPROTO_TCP)
+	if (!from_argument(&e, sk) || e.protocol != IPPROTO_TCP)
 		return 0;
 	e.oldstate = ctx[1];
 	e.newstate = ctx[2];
-	if (make_cookie)
+	if (make_cookie && !e.cookie)
 		e.cookie = socket_cookie((void *)ctx[0]);
-	from_tcp(&e, sk);
+	if (e.newstate == TCP_CLOSE)
+		e.err = FAST(sk, sk_err);
 	if (own_only) {
 		finish(&e);
 		return 0;
@@ -37,8 +40,10 @@ SEC("tp_btf/inet_sock_set_state") int set_state(u64 *ctx)
 	} else {
 		find_owner(&e);
 	}
-	if (!wanted(&e))
+	if (!wanted(&e) || (brief && e.newstate == TCP_LISTEN))
 		return 0;
+	if (brief && e.err)
+		told(e.cookie);
 	if (e.newstate == TCP_SYN_SENT && (want_tasks || want_cgroup)) {
 		struct target t = {.netns = e.netns, .port = e.rport};
 		u32 one = 1;
@@ -56,9 +61,12 @@ SEC("tp_btf/kfree_skb") int drop(u64 *ctx)
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 	struct sock *sk = 0;
 	struct event e;
+	u32 reason = ctx[2];
+	if (reason < 256 && quiet[reason >> 6 & 3] & 1ULL << (reason & 63))
+		return 0;
 	begin(&e, DROP);
 	e.location = ctx[1];
-	e.reason = ctx[2];
+	e.reason = reason;
 	if (drop_has_socket)
 		sk = (struct sock *)ctx[3];
 	if (!sk)
@@ -113,10 +121,9 @@ SEC("tp_btf/tcp_retransmit_skb") int retransmit(u64 *ctx)
 	struct sock *sk = (struct sock *)ctx[0];
 	struct event e;
 	begin(&e, RETRANSMIT);
-	if (!from_sock(&e, sk))
+	if (!from_argument(&e, sk))
 		return 0;
-	e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
-	from_tcp(&e, sk);
+	e.oldstate = e.newstate = FAST(sk, __sk_common.skc_state);
 	finish(&e);
 	return 0;
 }
@@ -130,8 +137,10 @@ SEC("tp_btf/tcp_send_reset") int send_reset(u64 *ctx)
 	if (reset_has_reason)
 		e.reason = ctx[2];
 	if (sk) {
-		from_sock(&e, sk);
-		e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
+		from_argument(&e, sk);
+		e.oldstate = e.newstate = FAST(sk, __sk_common.skc_state);
+		if (brief && e.newstate == TCP_CLOSE)
+			told(e.cookie);
 	}
 	if (skb) {
 		from_packet(&e, skb);
@@ -158,9 +167,9 @@ SEC("tp_btf/tcp_receive_reset") int receive_reset(u64 *ctx)
 	struct sock *sk = (struct sock *)ctx[0];
 	struct event e;
 	begin(&e, RESET_RECEIVED);
-	if (!from_sock(&e, sk))
+	if (!from_argument(&e, sk))
 		return 0;
-	e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
+	e.oldstate = e.newstate = FAST(sk, __sk_common.skc_state);
 	finish(&e);
 	return 0;
 }
@@ -168,52 +177,16 @@ SEC("tp_btf/tcp_receive_reset") int receive_reset(u64 *ctx)
 SEC("tp_btf/inet_sk_error_report") int error_report(u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
+	u8 state = FAST(sk, __sk_common.skc_state);
+	if (brief && state == TCP_CLOSE && was_told(FAST(sk, __sk_common.skc_cookie.counter)))
+		return 0;
 	struct event e;
 	begin(&e, ERROR_REPORT);
-	if (!from_sock(&e, sk))
+	if (!from_argument(&e, sk))
 		return 0;
-	e.oldstate = e.newstate = READ(sk, __sk_common.skc_state);
-	e.err = READ(sk, sk_err);
+	e.oldstate = e.newstate = state;
+	e.err = FAST(sk, sk_err);
 	finish(&e);
-	return 0;
-}
-
-SEC("tp_btf/sys_enter") int call_enter(u64 *ctx)
-{
-	long nr = ctx[1];
-	if (nr != SYS_connect && nr != SYS_socket)
-		return 0;
-	struct task_struct *task = current_task();
-	if (COMPAT(task))
-		return 0; // another table of numbers
-	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	struct call c = {.nr = nr, .fd = ARG1(regs)};
-	if (nr == SYS_connect) {
-		struct {
-			u16 family, port;
-			u32 addr4;
-			u8 addr6[16];
-			u32 scope;
-		} sa = {}; // struct sockaddr_in, struct sockaddr_in6
-		const void *from = (const void *)ARG2(regs);
-		u32 length = ARG3(regs);
-		if (length < 16 || read_user(&sa, 16, from))
-			return 0;
-		c.family = sa.family;
-		c.port = htons(sa.port);
-		if (sa.family == AF_INET)
-			map4(c.addr, sa.addr4);
-		else if (sa.family != AF_INET6 || length < 24 || read_user(c.addr, 16, from + 8))
-			return 0;
-	} else {
-		c.family = c.fd;
-		c.type = ARG2(regs) & 0xf; // without SOCK_NONBLOCK and SOCK_CLOEXEC
-		c.protocol = ARG3(regs);
-		if (c.family != AF_INET && c.family != AF_INET6)
-			return 0;
-	}
-	u64 thread = current_pid_tgid();
-	map_update(&calls, &thread, &c, 0);
 	return 0;
 }
 
@@ -232,24 +205,19 @@ INLINE struct sock *sock_of(struct task_struct *task, s32 fd)
 	return socket ? READ(socket, sk) : 0;
 }
 
+// The arguments of a call are still in its registers when it returns.
 SEC("tp_btf/sys_exit") int call_exit(u64 *ctx)
 {
+	long result = ctx[1];
+	if (result >= 0 || result < -MAX_ERRNO || result == -EINPROGRESS || result == -EINTR)
+		return 0;
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	long nr = SYSCALL(regs), result = ctx[1];
+	long nr = SYSCALL(regs);
 	if (nr != SYS_connect && nr != SYS_socket)
 		return 0;
-	u64 thread = current_pid_tgid();
-	struct call *c = map_lookup(&calls, &thread);
-	if (!c)
-		return 0;
-	struct call call = *c;
-	map_delete(&calls, &thread);
-	if (result >= 0 || result < -MAX_ERRNO || call.nr != nr)
-		return 0;
-	if (nr == SYS_connect &&
-		(result == -EINPROGRESS || result == -EALREADY || result == -EISCONN || result == -EINTR))
-		return 0;
 	struct task_struct *task = current_task();
+	if (COMPAT(task))
+		return 0; // another table of numbers
 	struct event e;
 	begin(&e, nr == SYS_connect ? CONNECT_FAILED : SOCKET_FAILED);
 	struct nsproxy *proxy = READ(task, nsproxy);
@@ -257,15 +225,31 @@ SEC("tp_btf/sys_exit") int call_exit(u64 *ctx)
 	e.netns = READ(net, ns.inum);
 	e.err = -result;
 	if (nr == SYS_connect) {
-		struct sock *sk = sock_of(task, call.fd);
+		struct {
+			u16 family, port;
+			u32 addr4;
+			u8 addr6[16];
+			u32 scope;
+		} sa = {}; // struct sockaddr_in, struct sockaddr_in6
+		const void *from = (const void *)ARG2(regs);
+		u32 length = ARG3(regs);
+		if (result == -EALREADY || result == -EISCONN || length < 16 || read_user(&sa, 16, from))
+			return 0;
+		struct sock *sk = sock_of(task, ARG1(regs));
 		u16 family = sk ? READ(sk, __sk_common.skc_family) : 0;
 		if (family == AF_INET || family == AF_INET6)
 			from_sock(&e, sk);
+		if (sa.family == AF_INET)
+			map4(e.raddr, sa.addr4);
+		else if (sa.family != AF_INET6 || length < 24 || read_user(e.raddr, 16, from + 8))
+			return 0;
 		e.flags |= HAS_SOCKET;
-		e.rport = call.port;
-		__builtin_memcpy(e.raddr, call.addr, 16);
+		e.rport = htons(sa.port);
 	} else {
-		e.protocol = call.protocol ? call.protocol : call.type == 1 ? IPPROTO_TCP : call.type == 2 ? IPPROTO_UDP : 0;
+		u32 family = ARG1(regs), type = ARG2(regs) & 0xf, protocol = ARG3(regs); // without SOCK_NONBLOCK and SOCK_CLOEXEC
+		if (family != AF_INET && family != AF_INET6)
+			return 0;
+		e.protocol = protocol ? protocol : type == 1 ? IPPROTO_TCP : type == 2 ? IPPROTO_UDP : 0;
 	}
 	from_current(&e);
 	if (wanted(&e))

@@ -14,6 +14,12 @@ const volatile u32 make_cookie;    // give each socket its cookie: not in a raw 
 const volatile u32 drop_has_socket;  // kfree_skb's fourth argument, since Linux 6.11
 const volatile u32 has_print;        // bpf_snprintf, since Linux 5.13
 const volatile u32 reset_has_reason; // tcp_send_reset's third argument, since Linux 6.10
+const volatile u32 brief;            // nothing that is told twice, no state of a listener
+const volatile u64 quiet[4];         // the reasons of drops that are not wanted, a bit each
+const volatile u64 patience;         // ns for which a reader may be left asleep; 0: it is woken for each
+const volatile u64 much;             // bytes in the ring for which it is woken all the same
+
+u64 woken; // when the reader was last woken; a race costs one more or one less
 
 struct {
 	MAP_UINT(type, MAP_RINGBUF);
@@ -57,7 +63,7 @@ struct owner {
 };
 struct {
 	MAP_UINT(type, MAP_LRU_HASH);
-	MAP_UINT(max_entries, 16384);
+	MAP_UINT(max_entries, 65536);
 	MAP_TYPE(key, u64);
 	MAP_TYPE(value, struct owner);
 } owners SEC(".maps");
@@ -74,19 +80,16 @@ struct {
 	MAP_TYPE(value, struct owner);
 } listeners SEC(".maps");
 
-// calls are connect(2) and socket(2) that have been entered, by thread.
-struct call {
-	u32 nr;
-	s32 fd; // socket: the family
-	u16 family, port, type, protocol;
-	u8 addr[16];
-};
+// reported is the socket whose error has just been told with its last change of
+// state, or that has just sent a RST of its own accord: inet_sk_error_report comes
+// in the same breath (tcp_done_with_error, tcp_disconnect) and says nothing more.
+// What comes between on the same processor makes it come twice, which harms nobody.
 struct {
-	MAP_UINT(type, MAP_LRU_HASH);
-	MAP_UINT(max_entries, 4096);
-	MAP_TYPE(key, u64);
-	MAP_TYPE(value, struct call);
-} calls SEC(".maps");
+	MAP_UINT(type, MAP_PERCPU_ARRAY);
+	MAP_UINT(max_entries, 1);
+	MAP_TYPE(key, u32);
+	MAP_TYPE(value, u64);
+} reported SEC(".maps");
 
 INLINE int same(const u8 *a)
 {
@@ -159,19 +162,62 @@ SHARED int wanted(struct event *e)
 	return 1;
 }
 
+// wake says how a record is handed over. To wake the reader costs the task that
+// runs here more than the rest: a patient one is left asleep until there is much.
+INLINE u64 wake(u64 now)
+{
+	if (!patience)
+		return 0;
+	if (now - woken < patience && ring_query(&ring, RING_AVAILABLE) < much)
+		return RING_NO_WAKEUP;
+	woken = now;
+	return RING_FORCE_WAKEUP;
+}
+
+INLINE void count_lost(void)
+{
+	u32 zero = 0;
+	u64 *n = map_lookup(&lost, &zero);
+	if (n)
+		++*n;
+}
+
 SHARED int send(struct event *e)
 {
-	struct event *r = ring_reserve(&ring, sizeof *r, 0);
-	if (!r) {
-		u32 zero = 0;
-		u64 *n = map_lookup(&lost, &zero);
-		if (n)
-			++*n;
+	if (e->flags & HAS_PACKET) {
+		struct event *r = ring_reserve(&ring, sizeof *r, 0);
+		if (!r) {
+			count_lost();
+			return 0;
+		}
+		__builtin_memcpy(r, e, sizeof *r);
+		ring_submit(r, wake(e->time));
 		return 0;
 	}
-	__builtin_memcpy(r, e, sizeof *r);
-	ring_submit(r, 0);
+	struct event *r = ring_reserve(&ring, HEAD, 0);
+	if (!r) {
+		count_lost();
+		return 0;
+	}
+	__builtin_memcpy(r, e, HEAD);
+	ring_submit(r, wake(e->time));
 	return 0;
+}
+
+// told notes that a socket's error was told; was_told asks.
+INLINE void told(u64 cookie)
+{
+	u32 zero = 0;
+	u64 *last = map_lookup(&reported, &zero);
+	if (last)
+		*last = cookie;
+}
+
+INLINE int was_told(u64 cookie)
+{
+	u32 zero = 0;
+	u64 *last = map_lookup(&reported, &zero);
+	return last && cookie && *last == cookie;
 }
 
 INLINE void begin(struct event *e, enum kind kind)

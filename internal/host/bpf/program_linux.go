@@ -26,7 +26,6 @@ var programs = []program{
 	{"send_reset", "tcp:tcp_send_reset", []Kind{ResetSent}, 2, "4.16"},
 	{"receive_reset", "tcp:tcp_receive_reset", []Kind{ResetReceived}, 1, "4.16"},
 	{"error_report", "sock:inet_sk_error_report", []Kind{ErrorReport}, 1, "5.14"},
-	{"call_enter", "raw_syscalls:sys_enter", []Kind{ConnectFailed, SocketFailed}, 2, "4.17"},
 	{"call_exit", "raw_syscalls:sys_exit", []Kind{ConnectFailed, SocketFailed}, 2, "4.17"},
 	{"task_fork", "sched:sched_process_fork", []Kind{Forked}, 2, "4.17"},
 	{"task_exec", "sched:sched_process_exec", []Kind{Executed}, 1, "4.17"},

@@ -4,6 +4,7 @@ package bpf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -40,4 +41,14 @@ func (n names) of(reason uint32) string {
 	}
 	n[reason] = name
 	return name
+}
+
+// mask has a bit for each of the reasons that the kernel has, of the first 256.
+func (n names) mask(reasons []string) (bits [4]uint64) {
+	for reason, name := range n {
+		if reason < 256 && slices.Contains(reasons, name) {
+			bits[reason>>6] |= 1 << (reason & 63)
+		}
+	}
+	return bits
 }

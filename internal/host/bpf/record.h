@@ -24,31 +24,40 @@ enum flag {
 	FOLLOWED = 16,  // its owner was followed when it opened the socket
 };
 
+// The first part tells of a socket; what has no packet ends there.
 struct event {
 	u64 time; // CLOCK_MONOTONIC, ns
 	u64 cookie;
-	u64 location;
 	u64 cgroup;
-	u64 acked, received; // bytes
-	u8 laddr[16], raddr[16], saddr[16], daddr[16]; // IPv4 is mapped: RFC 4291 §2.5.5.2
+	u64 acked, received;   // bytes
+	u8 laddr[16], raddr[16]; // IPv4 is mapped: RFC 4291 §2.5.5.2
 	u8 comm[16];
-	u8 function[40]; // that the location lies in
 	u32 netns;
 	u32 pid, uid;
 	u32 reason;
 	s32 err;
-	u32 ifindex;
-	u32 seq, ack;
 	u32 srtt; // µs
 	u32 retrans;
-	u16 length;
-	u16 lport, rport, sport, dport; // host order
+	u16 lport, rport; // host order
 	u8 kind, protocol, flags;
 	u8 oldstate, newstate;
+	u8 pad[3];
+
+	// The packet.
+	u8 saddr[16], daddr[16];
+	u64 location;
+	u8 function[40]; // that the location lies in
+	u32 ifindex;
+	u32 seq, ack;
+	u16 length;
+	u16 sport, dport; // host order
 	u8 tcpflags, ttl;
 	u8 icmptype, icmpcode;
-	u8 pad[5];
+	u8 pad2[2];
 };
+
+// The size of the first part.
+enum { HEAD = __builtin_offsetof(struct event, saddr) };
 
 INLINE void map4(u8 *to, u32 addr)
 {
@@ -58,27 +67,44 @@ INLINE void map4(u8 *to, u32 addr)
 	((u32 *)to)[3] = addr;
 }
 
+// FROM_COMMON fills in what every socket says; zero: it is of another family.
+#define FROM_COMMON(READ, e, sk)                                                                                       \
+	({                                                                                                                 \
+		u16 family_ = READ(sk, __sk_common.skc_family);                                                                \
+		if (family_ == AF_INET) {                                                                                      \
+			u64 both_ = READ(sk, __sk_common.skc_addrpair);                                                            \
+			map4(e->raddr, both_);                                                                                     \
+			map4(e->laddr, both_ >> 32);                                                                               \
+		} else if (family_ == AF_INET6) {                                                                              \
+			COPY(e->laddr, sk, __sk_common.skc_v6_rcv_saddr);                                                          \
+			COPY(e->raddr, sk, __sk_common.skc_v6_daddr);                                                              \
+		}                                                                                                              \
+		u32 ports_ = READ(sk, __sk_common.skc_portpair);                                                               \
+		e->rport = htons((u16)ports_);                                                                                 \
+		e->lport = ports_ >> 16;                                                                                       \
+		e->cookie = READ(sk, __sk_common.skc_cookie.counter);                                                          \
+		struct net *net_ = READ(sk, __sk_common.skc_net.net);                                                          \
+		e->netns = READ(net_, ns.inum);                                                                                \
+		e->flags |= HAS_SOCKET;                                                                                        \
+		family_ == AF_INET || family_ == AF_INET6;                                                                     \
+	})
+
+#define FROM_CGROUP(READ, e, sk)                                                                                       \
+	({                                                                                                                 \
+		struct cgroup *group_ = READ(sk, sk_cgrp_data.cgroup);                                                         \
+		if (group_) {                                                                                                  \
+			struct kernfs_node *kn_ = READ(group_, kn);                                                                \
+			e->cgroup = READ(kn_, id);                                                                                 \
+		}                                                                                                              \
+	})
+
 // from_sock fills in what a socket says. One that is still a request or already
 // in TIME_WAIT has only the common part (request_sock, inet_timewait_sock).
 SHARED int from_sock(struct event *e, struct sock *sk)
 {
-	u16 family = READ(sk, __sk_common.skc_family);
-	u8 state = READ(sk, __sk_common.skc_state);
-	if (family == AF_INET) {
-		map4(e->laddr, READ(sk, __sk_common.skc_rcv_saddr));
-		map4(e->raddr, READ(sk, __sk_common.skc_daddr));
-	} else if (family == AF_INET6) {
-		COPY(e->laddr, sk, __sk_common.skc_v6_rcv_saddr);
-		COPY(e->raddr, sk, __sk_common.skc_v6_daddr);
-	} else {
+	if (!FROM_COMMON(READ, e, sk))
 		return 0;
-	}
-	e->lport = READ(sk, __sk_common.skc_num);
-	e->rport = htons(READ(sk, __sk_common.skc_dport));
-	e->cookie = READ(sk, __sk_common.skc_cookie.counter);
-	struct net *net = READ(sk, __sk_common.skc_net.net);
-	e->netns = READ(net, ns.inum);
-	e->flags |= HAS_SOCKET;
+	u8 state = READ(sk, __sk_common.skc_state);
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV) {
 		e->protocol = IPPROTO_TCP;
 		return 1;
@@ -88,22 +114,44 @@ SHARED int from_sock(struct event *e, struct sock *sk)
 	// In CLOSE the number is given back already (inet_put_port).
 	struct inet_sock *inet = (struct inet_sock *)sk;
 	e->lport = htons(READ(inet, inet_sport));
-	struct cgroup *group = READ(sk, sk_cgrp_data.cgroup);
-	if (group) {
-		struct kernfs_node *kn = READ(group, kn);
-		e->cgroup = READ(kn, id);
-	}
+	FROM_CGROUP(READ, e, sk);
 	return 1;
 }
 
-SHARED int from_tcp(struct event *e, struct sock *sk)
+INLINE void from_tcp(struct event *e, struct tcp_sock *tp)
 {
-	struct tcp_sock *tp = (struct tcp_sock *)sk;
-	e->srtt = READ(tp, srtt_us) >> 3;
-	e->retrans = READ(tp, total_retrans);
-	e->acked = READ(tp, bytes_acked);
-	e->received = READ(tp, bytes_received);
-	return 0;
+	e->lport = htons(FAST(tp, inet_conn.icsk_inet.inet_sport));
+	e->srtt = FAST(tp, srtt_us) >> 3;
+	e->retrans = FAST(tp, total_retrans);
+	e->acked = FAST(tp, bytes_acked);
+	e->received = FAST(tp, bytes_received);
+}
+
+// from_argument is from_sock for a tracepoint's own argument, whose type is
+// known, and with TCP's figures.
+SHARED int from_argument(struct event *e, struct sock *sk)
+{
+	if (!FROM_COMMON(FAST, e, sk))
+		return 0;
+	u8 state = FAST(sk, __sk_common.skc_state);
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV) {
+		e->protocol = IPPROTO_TCP;
+		return 1;
+	}
+	u16 protocol = FAST(sk, sk_protocol);
+	e->protocol = protocol < 256 ? protocol : 0;
+	if (protocol != IPPROTO_TCP) {
+		struct inet_sock *inet = (struct inet_sock *)sk;
+		e->lport = htons(READ(inet, inet_sport));
+	} else if (typed) {
+		struct tcp_sock *tp = to_tcp_sock(sk);
+		if (tp)
+			from_tcp(e, tp);
+	} else {
+		from_tcp(e, (struct tcp_sock *)sk);
+	}
+	FROM_CGROUP(FAST, e, sk);
+	return 1;
 }
 
 // from_ip reads addresses and ports of the packet at p; its transport header's

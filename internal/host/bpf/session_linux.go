@@ -101,6 +101,10 @@ func (s *Session) open(o Options, types *btf.Spec, spec *ebpf.CollectionSpec) er
 	if o.Buffer > 0 {
 		spec.Maps["ring"].MaxEntries = max(4096, uint32(1)<<bits.Len32(uint32(o.Buffer-1)))
 	}
+	if err := errors.Join(set(spec, "quiet", s.drops.mask(o.Quiet)), set(spec, "patience", uint64(max(o.Patience, 0))),
+		set(spec, "much", uint64(spec.Maps["ring"].MaxEntries/4))); err != nil {
+		return err
+	}
 	all := spec.Programs
 	spec.Programs = map[string]*ebpf.ProgramSpec{}
 	for i, p := range progs {
@@ -113,6 +117,12 @@ func (s *Session) open(o Options, types *btf.Spec, spec *ebpf.CollectionSpec) er
 	}
 	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}}
 	coll, err := ebpf.NewCollectionWithOptions(spec, options)
+	if err != nil && !o.Own { // its verifier may refuse FAST (kernel.h)
+		if err := set(spec, "typed", uint32(0)); err != nil {
+			return err
+		}
+		coll, err = ebpf.NewCollectionWithOptions(spec, options)
+	}
 	if err != nil {
 		if coll, err = s.apart(spec, progs, options); err != nil {
 			return refusal(err)
@@ -196,6 +206,8 @@ func constants(spec *ebpf.CollectionSpec, o *Options) error {
 	return errors.Join(
 		set(spec, "own_only", yes(o.Own)),
 		set(spec, "make_cookie", yes(!o.Own)),
+		set(spec, "brief", yes(o.Brief && !o.Own)),
+		set(spec, "typed", yes(!o.Own)),
 		set(spec, "want_netns", o.Network),
 		set(spec, "want_cgroup", o.Cgroup),
 		set(spec, "want_tasks", yes(o.Tasks)),
@@ -220,10 +232,9 @@ func (s *Session) Read(e *Event) error {
 	if err := s.ring.ReadInto(&s.record); err != nil {
 		return err
 	}
-	if len(s.record.RawSample) < recordSize {
-		return fmt.Errorf("a record of %d bytes where events.c makes %d", len(s.record.RawSample), recordSize)
+	if !s.decode(s.record.RawSample, e) {
+		return fmt.Errorf("a record of %d bytes where events.c makes %d or %d", len(s.record.RawSample), headSize, recordSize)
 	}
-	s.decode(s.record.RawSample, e)
 	return nil
 }
 

@@ -27,8 +27,9 @@ type Options struct {
 // DefaultEvery is the time between two looks at the table of sockets.
 const DefaultEvery = 100 * time.Millisecond
 
-// DefaultBuffer holds some 44,000 events.
-const DefaultBuffer = 8 << 20
+// DefaultBuffer holds some 240,000 events, those of 30,000 short connections. It
+// is the kernel's memory, and taken at once.
+const DefaultBuffer = 32 << 20
 
 // Source writes events.
 type Source interface {

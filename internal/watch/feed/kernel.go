@@ -34,6 +34,7 @@ func OpenKernel(o Options) (Source, error) {
 	options := bpf.Options{
 		Kinds: []bpf.Kind{bpf.StateChange, bpf.Drop, bpf.Retransmit, bpf.ResetSent, bpf.ResetReceived, bpf.ErrorReport, bpf.ConnectFailed, bpf.SocketFailed},
 		Tasks: o.Tree, Cgroup: o.Cgroup, Port: o.Port, Host: o.Host, Buffer: o.Buffer,
+		Brief: true, Quiet: quiet, Patience: patience,
 	}
 	if options.Buffer == 0 {
 		options.Buffer = DefaultBuffer
@@ -139,7 +140,7 @@ func stateOf(s bpf.State) sockets.State {
 }
 
 // kinds are the kernel's events and what they are here.
-var kinds = map[bpf.Kind]watch.Kind{
+var kinds = [...]watch.Kind{
 	bpf.StateChange: watch.Changed, bpf.Drop: watch.Dropped, bpf.Retransmit: watch.Resent, bpf.ResetSent: watch.ResetSent,
 	bpf.ResetReceived: watch.ResetReceived, bpf.ErrorReport: watch.Failed, bpf.ConnectFailed: watch.ConnectFailed, bpf.SocketFailed: watch.SocketFailed,
 }
@@ -147,19 +148,20 @@ var kinds = map[bpf.Kind]watch.Kind{
 // quiet are reasons of drops that mean nothing by themselves: the kernel has
 // done what it was to do with the packet, or with the rest of a connection that
 // is over.
-var quiet = map[string]bool{
-	"NOT_SPECIFIED": true, "SOCKET_CLOSE": true, "QUEUE_PURGE": true, "TCP_RESET": true, "TCP_FLAGS": true, "TCP_CLOSE": true, "TCP_ABORT_ON_DATA": true,
-	"TCP_OLD_ACK": true, "TCP_OLD_DATA": true, "TCP_OFOMERGE": true, "TCP_FASTOPEN": true,
-	"NO_SOCKET": true, // the RST that answers it is told
-	"OTHERHOST": true, "SKB_UCOPY_FAULT": true,
+var quiet = []string{
+	"NOT_SPECIFIED", "SOCKET_CLOSE", "QUEUE_PURGE", "TCP_RESET", "TCP_FLAGS", "TCP_CLOSE", "TCP_ABORT_ON_DATA",
+	"TCP_OLD_ACK", "TCP_OLD_DATA", "TCP_OFOMERGE", "TCP_FASTOPEN",
+	"NO_SOCKET", // the RST that answers it is told
+	"OTHERHOST", "SKB_UCOPY_FAULT",
 }
+
+// patience is how long the kernel lets this process sleep while events come: to
+// wake it for each costs the task that connects more than everything else.
+const patience = 10 * time.Millisecond
 
 // event translates. It is false for what is not told.
 func (k *kernel) event(from *bpf.Event, to *watch.Event) bool {
 	if from.Protocol != syscall.IPPROTO_TCP && from.Protocol != syscall.IPPROTO_UDP && from.Kind != bpf.SocketFailed {
-		return false
-	}
-	if from.Kind == bpf.Drop && quiet[from.Reason] {
 		return false
 	}
 	*to = watch.Event{
@@ -170,7 +172,7 @@ func (k *kernel) event(from *bpf.Event, to *watch.Event) bool {
 		to.Errno = evidence.Errno(sys.ErrnoName(syscall.Errno(from.Errno)))
 	}
 	if from.PID != 0 {
-		to.Process = k.owners.process(int(from.PID), from.Command(), from.UID)
+		to.Process = k.owners.process(from)
 	}
 	if from.Kind == bpf.StateChange || from.Kind == bpf.Retransmit {
 		to.HasFlow = true

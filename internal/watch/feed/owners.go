@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/dialscope/dialscope/internal/host/bpf"
 	"github.com/dialscope/dialscope/internal/host/socktable"
 	"github.com/dialscope/dialscope/internal/sockets"
 	"github.com/dialscope/dialscope/internal/watch"
@@ -95,16 +96,18 @@ func (o *owners) of(e *watch.Event) (watch.Process, bool) {
 	return p, known && p.PID != 0
 }
 
-// process completes what an event says of a process.
-func (o *owners) process(pid int, name string, uid uint32) watch.Process {
-	if p, known := o.processes[pid]; known && p.Name == name {
-		p.UID = uid
+// process completes what an event says of a process. It allocates nothing for
+// one that is known.
+func (o *owners) process(e *bpf.Event) watch.Process {
+	pid := int(e.PID)
+	if p, known := o.processes[pid]; known && e.CommandIs(p.Name) {
+		p.UID = e.UID
 		return p
 	}
 	if len(o.processes) >= mostProcesses {
 		clear(o.processes)
 	}
-	p := watch.Process{PID: pid, Name: name, UID: uid, Container: socktable.Process(pid).Container}
+	p := watch.Process{PID: pid, Name: e.Command(), UID: e.UID, Container: socktable.Process(pid).Container}
 	o.processes[pid] = p
 	return p
 }
