@@ -81,9 +81,13 @@ func agree(t *testing.T, c *conversation.Report, attempts []judged, truth lab.Tr
 		// get to the capture or behind it, is not in it; nor who aborts here, and why;
 		// and where this end closed first, its own close is no news.
 		if a.Cause == cause.BrokenPipe && (c.Cause == cause.IsOpen || c.Cause == cause.PeerReset || c.Cause == cause.PeerClosed) ||
-			isEnd(a.Cause) && strings.HasPrefix(truth.Culprit, string(cause.Local)) ||
+			isEnd(a.Cause) && (a.Culprit.Kind == cause.Local || strings.HasPrefix(truth.Culprit, string(cause.Local))) ||
 			a.Cause == cause.CancelledByCaller && c.Cause == cause.IsOpen ||
 			a.Cause == cause.PeerClosed && a.Culprit.Kind == cause.Nobody && c.Cause == cause.IsOpen {
+			return
+		}
+		// Where the capture has no repetition, nothing in it tells of a silence.
+		if silent(a.Cause) && c.Cause == cause.IsOpen && c.Resent.Initiator == 0 {
 			return
 		}
 		// A silence has several readings, and a capture sees it at one place.
