@@ -19,6 +19,7 @@ const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-qui
        scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
        scripts/bench talk [-size N] [-rounds N] [-quick] [sending] [receiving] [both]
        scripts/bench watch [-rounds N] [-connects N] [-rate N]
+       scripts/bench sockets [-rounds N] [-connections N]
        scripts/bench attribution [-timeout D] [-md FILE] [SCENARIO...]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
@@ -33,6 +34,7 @@ talk  dialscope talk beside nc, ncat and socat: a GiB through pipes, in either
       direction and both at once
 watch a load of connections alone, and beside dialscope watch and bpftrace: what
       each costs, and how much of it each sees
+sockets  dialscope sockets beside ss and netstat, with many sockets
 attribution dialscope beside nmap, tcptraceroute, mtr and hping3 in scenarios
       of the lab: who names the cause and the culprit, and how long that takes
 `
@@ -72,6 +74,10 @@ func main() {
 		err = talkSink(args)
 	case "talkpeer": // is at the connection's other end
 		err = talkPeer(args)
+	case "sockets":
+		err = socketsBench(args)
+	case "holdsockets": // what is listed, started by sockets
+		err = holdSockets(args)
 	case "connects": // the load, started by watch
 		err = connectsLoad(args)
 	case "sweepclient": // in the client's namespace, started by sweep
