@@ -65,6 +65,7 @@ func socketsBench(args []string) error {
 		{"ss -tanpoi: and timers, TCP_INFO", []string{"ss", "-tanpoi"}},
 		{"netstat -tanp", []string{"netstat", "-tanp"}},
 		{"dialscope sockets --network tcp", []string{"bin/dialscope", "sockets", "--network", "tcp"}},
+		{"... --no-processes", []string{"bin/dialscope", "sockets", "--network", "tcp", "--no-processes"}},
 		{"... --info", []string{"bin/dialscope", "sockets", "--network", "tcp", "--info"}},
 		{"... --json", []string{"bin/dialscope", "sockets", "--network", "tcp", "--json"}},
 	}
