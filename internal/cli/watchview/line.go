@@ -132,6 +132,9 @@ func appendPlace(b []byte, a netip.AddrPort) []byte {
 		return append(b, '*')
 	case a.Addr().IsUnspecified():
 		return strconv.AppendUint(append(b, "*:"...), uint64(a.Port()), 10)
+	case a.Port() == 0: // the kernel has not chosen it
+		b = a.AppendTo(b)
+		return append(b[:len(b)-1], '*')
 	}
 	return a.AppendTo(b)
 }
