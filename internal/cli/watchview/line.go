@@ -343,7 +343,7 @@ func Summary(s terminal.Style, sum *watch.Summary, lost uint64, took time.Durati
 	}
 	if lost > 0 {
 		b.WriteByte('\n')
-		line("%s lost: they came faster than they could be read. What is counted above is too little by as much.", plural(lost, "event was", "events were"))
+		line("%s lost: they came faster than they could be read, or one while another was noted. What is counted above is too little by as much.", plural(lost, "event was", "events were"))
 	}
 	if sum.GivenUp > 0 {
 		b.WriteByte('\n')
