@@ -217,7 +217,7 @@ func (s *Story) ending() *evidence.Dial {
 	default:
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByClose})
 	}
-	log.Add(lived, FromKernel, &evidence.Flow{State: state, Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
+	log.Add(lived, FromKernel, &evidence.Flow{State: state, Sent: s.Sent(), Received: s.Got(), Retransmitted: s.Flow.Resent})
 	log = append(log, s.Facts...)
 	return &evidence.Dial{Target: s.Remote.String(), Network: s.network(), Took: lived, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: lived, Log: log}}}
 }

@@ -247,8 +247,8 @@ func appendEnded(b []byte, st *watch.Story) []byte {
 		b = append(b, ", then reset"...)
 	}
 	if st.Flow.Acked+st.Flow.Received > 0 {
-		b = append(appendOctets(append(b, ", "...), outOf(st)), " out, "...)
-		b = append(appendOctets(b, st.Flow.Received), " in"...)
+		b = append(appendOctets(append(b, ", "...), st.Sent()), " out, "...)
+		b = append(appendOctets(b, st.Got()), " in"...)
 	}
 	if st.Resent > 0 {
 		b = appendResent(append(b, ", "...), st, "segment")
@@ -257,15 +257,6 @@ func appendEnded(b []byte, st *watch.Story) []byte {
 		b = append(append(append(b, " ("...), st.Unjudged...), ')')
 	}
 	return b
-}
-
-// outOf is what the peer has acknowledged, without the SYN, which the kernel
-// counts too.
-func outOf(st *watch.Story) uint64 {
-	if st.Flow.Acked > 0 {
-		return st.Flow.Acked - 1
-	}
-	return 0
 }
 
 func appendDropped(b []byte, e *watch.Event) []byte {

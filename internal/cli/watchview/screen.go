@@ -117,7 +117,7 @@ var orders = []struct {
 	{"handshake", func(a, b *watch.Story) int { return cmp.Compare(handshake(b), handshake(a)) }},
 	{"resent", func(a, b *watch.Story) int { return cmp.Compare(b.Resent, a.Resent) }},
 	{"octets", func(a, b *watch.Story) int {
-		return cmp.Compare(b.Flow.Acked+b.Flow.Received, a.Flow.Acked+a.Flow.Received)
+		return cmp.Compare(b.Sent()+b.Got(), a.Sent()+a.Got())
 	}},
 }
 
@@ -410,7 +410,7 @@ func (c *Screen) drawRow(s terminal.Style, st *watch.Story, chosen bool) string 
 	}
 	octets := ""
 	if st.Flow.Acked+st.Flow.Received > 0 {
-		octets = Octets(outOf(st)) + "/" + Octets(st.Flow.Received)
+		octets = Octets(st.Sent()) + "/" + Octets(st.Got())
 	}
 	arrow := s.Pick("→", ">")
 	if st.In {
@@ -494,7 +494,7 @@ func Ladder(s terminal.Style, st *watch.Story, now time.Time) []string {
 	if !st.Ended.IsZero() {
 		end = st.Ended
 	}
-	add(fmt.Sprintf("%s; %s out, %s in; %d sent again; RTT %s", cause.Duration(max(end.Sub(st.Began), 0)), Octets(outOf(st)), Octets(st.Flow.Received), st.Resent, cause.Duration(st.Flow.RTT)))
+	add(fmt.Sprintf("%s; %s out, %s in; %d sent again; RTT %s", cause.Duration(max(end.Sub(st.Began), 0)), Octets(st.Sent()), Octets(st.Got()), st.Resent, cause.Duration(st.Flow.RTT)))
 	if v := st.Verdict; v.Cause != "" {
 		if v.Explanation == "" {
 			v, _ = watch.Judge(st)
