@@ -18,7 +18,7 @@ const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-qui
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
        scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
        scripts/bench talk [-size N] [-rounds N] [-quick] [sending] [receiving] [both]
-       scripts/bench watch [-rounds N] [-connects N] [-rate N]
+       scripts/bench watch [-rounds N] [-connects N] [-rate N] [-loads N]
        scripts/bench sockets [-rounds N] [-connections N]
        scripts/bench attribution [-timeout D] [-md FILE] [SCENARIO...]
 
