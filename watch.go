@@ -137,7 +137,8 @@ func (c *Conn) Send(b []byte, flags SendFlags) (int, error) {
 }
 
 // ReadFrom copies from r to the connection, by splice(2) or sendfile(2) where
-// the connection can. A pipe that r is may be made to hold more.
+// the connection can. A pipe that r is may be made to hold more. [io.Copy] of a
+// file hides from ReadFrom that it is one: call ReadFrom itself.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if f, p := c.pipe(r); p != nil {
 		return c.readFromPipe(f, p)

