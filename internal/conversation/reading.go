@@ -288,6 +288,7 @@ type signature struct {
 	finAcked     bool // the responder's
 	lacks        bool // something of the initiator's
 	known        tcpstate.KnownBy
+	givenUp      bool
 }
 
 // outcomeOf judges a connection; those alike in everything that counts are
@@ -296,7 +297,7 @@ func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
 		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1)+refusals(c), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
-		quiet: endedUnused(c), finAcked: to.FINAcked(), lacks: from.Lacks(), known: c.KnownBy}
+		quiet: endedUnused(c), finAcked: to.FINAcked(), lacks: from.Lacks(), known: c.KnownBy, givenUp: c.Evicted}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
 	if rst := endingRST(c); rst != nil {

@@ -20,6 +20,9 @@ const settled = 30 * time.Second
 // judge says what a connection's packets mean for its initiator. Where they do
 // not tell, why says so and the verdict is empty.
 func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
+	if c.Evicted && !answered(c) {
+		return v, "given up for want of room before an answer came: what came later counts as another connection"
+	}
 	switch c.Handshake() {
 	case tcpstate.OneSided:
 		return v, "only the initiator's packets are in the capture: the other direction was not seen"
@@ -65,6 +68,16 @@ func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		}
 	}
 	return v, ""
+}
+
+// answered says that what began was answered: then what comes later does not
+// change that.
+func answered(c *tcpstate.Conn) bool {
+	switch c.Handshake() {
+	case tcpstate.Complete, tcpstate.Simultaneous, tcpstate.RefusedByRST, tcpstate.ICMPAnswered:
+		return true
+	}
+	return false
 }
 
 // evidenceOf writes what the packets show as the dial's own observations, so
@@ -244,7 +257,7 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 			return v, true
 		}
 	}
-	if v, is := judgeSilence(c); is {
+	if v, is := judgeSilence(c); is && !c.Evicted {
 		return v, true
 	}
 	if c.FirstEnd.Seen {
@@ -255,6 +268,9 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 			}
 			return v, true
 		}
+		return cause.Verdict{}, false
+	}
+	if c.Evicted {
 		return cause.Verdict{}, false
 	}
 	return judgeWindow(c)

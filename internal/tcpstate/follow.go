@@ -192,7 +192,7 @@ func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 	}
 	step.Sense = c.sense(s, side)
 	if s.Len > 0 || s.Flags&FIN != 0 || step.Sense == SenseKeepAlive {
-		me.ask(s, last)
+		c.ask(me, s, last)
 	}
 	end := s.Seq + s.Len
 	if s.Flags&FIN != 0 {
@@ -237,13 +237,13 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		case !me.hasSeq || s.Seq == me.next:
 			return SenseData
 		case s.Len == 1 && s.Seq == me.next-1:
-			me.askAgain(s)
+			c.askAgain(me, s)
 			return SenseKeepAlive
 		case before(me.next, s.Seq):
 			return SenseDataGap
 		case !before(me.next, s.Seq+s.Len):
 			me.Resent++
-			me.askAgain(s)
+			c.askAgain(me, s)
 			if s.Len == 1 && peer.hasAck && peer.Window == 0 {
 				return SenseProbe
 			}
@@ -254,12 +254,12 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		return SenseOther
 	case s.Window == 0 && !s.NoWindow && me.State.Synchronized():
 		if me.ZeroWindows == 0 || me.Window != 0 {
-			me.shut = s.Time
+			me.shut = c.since(s)
 		}
 		me.ZeroWindows++
 		return SenseZeroWindow
 	case me.hasSeq && s.Seq == me.next-1 && me.hasAck && s.Ack == me.ack && !me.hasFIN && me.Packets > 1 && (me.next != me.isn+1 || c.Acked):
-		me.askAgain(s)
+		c.askAgain(me, s)
 		return SenseKeepAlive
 	case me.hasAck && s.Ack == me.ack:
 		if s.Window != me.Window && !s.NoWindow {
@@ -325,7 +325,7 @@ func (c *Conn) finish(s *Segment, side int, step *Step) {
 	me.FINs++
 	if me.hasFIN {
 		if s.Len == 0 {
-			me.askAgain(s)
+			c.askAgain(me, s)
 		}
 		if step.Sense != SenseLate {
 			step.Sense = SenseFINAgain

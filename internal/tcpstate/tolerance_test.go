@@ -114,7 +114,7 @@ func TestNoWindow(t *testing.T) {
 	}
 	tr := NewTracker(1, func(c *Conn) {
 		for i := range c.Ends {
-			if _, closed := c.Ends[i].WindowClosed(c.Last); closed || c.Ends[i].ZeroWindows != 0 {
+			if _, closed := c.WindowClosed(i); closed || c.Ends[i].ZeroWindows != 0 {
 				t.Errorf("end %d: a window of 0", i)
 			}
 		}
