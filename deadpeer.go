@@ -23,24 +23,25 @@ type Liveness struct {
 }
 
 // Notice is when and by what a peer that is gone is noticed: the connection ends
-// with ETIMEDOUT. The kernel's timers are late by up to a tick of their level of
+// with ETIMEDOUT, one that was forgotten with ECONNRESET. The kernel's timers are late by up to a tick of their level of
 // the timer wheel, hence two times.
 type Notice struct {
 	Never  bool            `json:"never,omitempty"`     // nothing would ever tell
 	After  time.Duration   `json:"after_ns,omitempty"`  // at the earliest
 	Latest time.Duration   `json:"latest_ns,omitempty"` // at the latest
-	By     string          `json:"by,omitempty"`        // retransmission, user_timeout, keepalive, window_probes
+	By     string          `json:"by,omitempty"`        // retransmission, user_timeout, keepalive, window_probes, heartbeat
 	Sent   []time.Duration `json:"sent_ns,omitempty"`   // when something is sent until then, in vain
 }
 
 // DeadPeer is the prediction for the three ways in which a connection can stand
-// when its peer vanishes. Times count from the moment in which the peer is gone
+// when its peer, or the path to it, vanishes, and for a peer that has forgotten it. Times count from the moment in which the peer is gone
 // and the connection idle, the data is sent, or the window closed.
 type DeadPeer struct {
 	Settings   Liveness `json:"settings"`
 	Idle       Notice   `json:"idle"`
 	InFlight   Notice   `json:"in_flight"`
 	ZeroWindow Notice   `json:"zero_window"`
+	Forgotten  Notice   `json:"forgotten"` // idle, and the peer has forgotten the connection, as after a reboot: it answers with RST
 }
 
 // PredictDeadPeer computes when a dead peer would be noticed, as Linux does it
@@ -52,7 +53,7 @@ func PredictDeadPeer(l Liveness) DeadPeer {
 	if l.KeepAlive {
 		p.KeepIdle, p.KeepInterval, p.KeepCount = l.Idle, l.Interval, l.Count
 	}
-	return DeadPeer{Settings: l, Idle: Notice(p.Idle()), InFlight: Notice(p.InFlight()), ZeroWindow: Notice(p.ZeroWindow())}
+	return DeadPeer{Settings: l, Idle: Notice(p.Idle()), InFlight: Notice(p.InFlight()), ZeroWindow: Notice(p.ZeroWindow()), Forgotten: Notice(p.Forgotten())}
 }
 
 func (l *Liveness) fill() {

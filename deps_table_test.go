@@ -23,7 +23,7 @@ var table = map[string]room{
 		imports: `std syscall evidence cause internal/wire internal/host/sys`},
 	"internal/host/resolve": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys golang.org/x/net/dns/dnsmessage`},
-	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence`,
+	"internal/host/procfs": {layer: adapter, imports: `std syscall evidence internal/host/sys`,
 		tests: `internal/testmain`},
 	"internal/host/netlink": {layer: adapter,
 		imports: `std syscall evidence internal/host/sys`,
@@ -107,7 +107,7 @@ var table = map[string]room{
 
 	"internal/cli/genman":  {layer: tool, imports: `std internal/cli`, tests: `cause`},
 	"internal/testmain":    {layer: tool, imports: `std syscall os/exec internal/host/sys internal/host/netns go.uber.org/goleak`},
-	"internal/bench":       {layer: tool, imports: `std syscall os/exec . cause internal/host/netns internal/lab internal/wire github.com/vishvananda/netlink`},
+	"internal/bench":       {layer: tool, imports: `std syscall os/exec . cause kernel internal/host/netns internal/lab internal/wire github.com/vishvananda/netlink`},
 	"internal/golden":      {layer: tool, imports: `std github.com/google/go-cmp/cmp`},
 	"internal/testcapture": {layer: tool, imports: `std internal/wire internal/host/pcapfile`},
 	"scripts/testreport":   {layer: tool, imports: `std`},

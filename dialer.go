@@ -154,7 +154,8 @@ type Dialer struct {
 	HopInterval time.Duration
 
 	// HopProtocol is what PathProbes asks the hops with: "tcp", "udp" or "icmp".
-	// Empty: the network's own. ICMP needs a group in net.ipv4.ping_group_range.
+	// Empty: the network's own. ICMP needs a group in
+	// net.ipv4.ping_group_range, or CAP_NET_RAW.
 	HopProtocol string
 
 	// ReferencePort is another TCP port of the destination, whose way PathProbes

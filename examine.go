@@ -262,9 +262,7 @@ func (x *examination) askAbout(errno syscall.Errno) {
 			x.Add(evidence.FromProcfs, l)
 		}
 	case syscall.EPERM, syscall.EACCES, syscall.EAFNOSUPPORT:
-		if s, err := procfs.Security(); x.unseen("security", err) {
-			x.Add(evidence.FromProcfs, s)
-		}
+		x.seeSecurity(errno)
 		x.seeConntrack()
 	case syscall.EHOSTUNREACH:
 		if x.cfg.HopLimit == 0 {
@@ -276,6 +274,21 @@ func (x *examination) askAbout(errno syscall.Errno) {
 	if x.cfg.Remote.Addr().Is6() {
 		x.seeIPv6Off(errno)
 	}
+}
+
+// seeSecurity asks which policies hold for this process.
+func (x *examination) seeSecurity(errno syscall.Errno) {
+	s, err := procfs.Security()
+	if !x.unseen("security", err) {
+		return
+	}
+	if errno == syscall.EPERM {
+		programs, err := procfs.ConnectPrograms()
+		if x.unseen("cgroup_programs", err) {
+			s.Programs = programs
+		}
+	}
+	x.Add(evidence.FromProcfs, s)
 }
 
 // seeIPv6Off reads where this host switches IPv6 off: on the route's interface

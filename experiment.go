@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -54,6 +55,27 @@ func (x *examination) secondSYN() time.Duration {
 	return time.Second
 }
 
+// sentAgain is when the second SYN was seen to be sent; 0: it was not. The
+// kernel's timers run late, by a few percent and by what a busy host adds.
+func (x *examination) sentAgain() time.Duration {
+	_, connected, _ := evidence.First[*evidence.Connect](x.Log)
+	syns := 0
+	for _, e := range x.Log {
+		switch f := e.Fact.(type) {
+		case *evidence.KernelRetransmit:
+			return e.At - connected
+		case *evidence.Packet:
+			if !f.Own || f.Direction != evidence.PacketOut || !strings.HasPrefix(f.Flags, "SYN") {
+				continue
+			}
+			if syns++; syns == 2 {
+				return e.At - connected
+			}
+		}
+	}
+	return 0
+}
+
 // experimentBeside runs while the attempt waits for its answer.
 func (x *examination) experimentBeside(fd int) {
 	if x.experiments == nil || x.sinceSYN() < overdue {
@@ -92,7 +114,7 @@ func (x *examination) decide(since time.Duration) {
 	for _, p := range evidence.All[*evidence.Probe](x.Log) {
 		slow = max(slow, p.RTT)
 	}
-	if again := x.secondSYN(); since > again {
+	if again := max(x.secondSYN(), x.sentAgain()); since > again {
 		if since < again+60*time.Millisecond+3*slow {
 			return
 		}

@@ -139,6 +139,8 @@ like a drop by a filter (host-firewall-drop) or loss (packet-loss). On the
 host itself the socket table shows the queue without privileges, and that is
 the only proof; the counters ListenOverflows and ListenDrops belong to the
 whole network namespace.
+A last ACK that is ignored shows in the packets (--packets, --settle): the
+SYN-ACK comes again and again although it was acknowledged.
 
 By hand, on the destination:
     ss -ltn 'sport = :PORT'

@@ -156,6 +156,12 @@ func (e *ending) unanswered() bool {
 	return e.flow.Timeouts >= 2 && e.flow.Unacked > 0
 }
 
+// sentAgain says that data was sent again, once, and nothing was heard yet: a
+// segment may be lost.
+func (e *ending) sentAgain() bool {
+	return e.flow.Timeouts == 1 && e.flow.Unacked > 0
+}
+
 // neverLeft says that this host itself failed to send again, from the first time
 // on: the timer ran out, and no segment was ever sent again
 // (__tcp_retransmit_skb returns before it counts when there is no route).

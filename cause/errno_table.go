@@ -58,7 +58,7 @@ var errnos = [...]ErrnoEntry{
 	{
 		Name: "ECONNABORTED", Number: 103, Outcome: LocalFault,
 		Meaning: "The connection was aborted on this side.",
-		When:    "connect(2) is called again on a socket whose failure has been read from SO_ERROR. From accept(2): the client had gone before it was accepted; accept the next one.",
+		When:    "connect(2) is called again on a socket whose failure has been read from SO_ERROR. From accept(2): the client had gone before it was accepted; accept the next one. From a read or write: this host destroyed the established connection's socket (ss -K, tcp_abort).",
 		Windows: "WSAECONNABORTED (10053): an established connection that this end gave up, usually after unanswered retransmissions.",
 		BSD:     "Number 53. From accept as on Linux.",
 	},

@@ -16,7 +16,8 @@ const neighbourTimeout = 3300 * time.Millisecond
 // stops every SYN, or when experiments show where the SYN died and it was repeated in
 // vain: by the kernel, or sooner by a probe, where the kernel's would say
 // nothing beyond (see [view.repeated]). Where nothing at all answers from behind
-// the last router, that router's own report is awaited first.
+// the last router, that router's own report is awaited first, if any router has
+// been heard of.
 func Explained(d *evidence.Dial, i int) bool {
 	v := look(d.Network, &d.Attempts[i])
 	if good, broken, _ := v.answers(); v.unanswered() && v.repeated() && len(good)+len(broken) > 0 {
@@ -33,6 +34,8 @@ func Explained(d *evidence.Dial, i int) bool {
 		return true // what stopped this SYN stops the next
 	case !v.repeated():
 		return false
+	case v.survey != nil && v.survey.plain.answer != "" && v.sysctls["net.ipv4.tcp_ecn"] == "1" && v.resent() < 2:
+		return false // a plain SYN was answered, and the second one is plain (tcp_ecn_clear_syn)
 	case all[0].confidence == Certain:
 		return true
 	case v.toSelf():
@@ -40,7 +43,19 @@ func Explained(d *evidence.Dial, i int) bool {
 	case v.survey == nil:
 		return false
 	}
-	return v.survey.alive != "" || all[0].confidence != Possible || v.waited() >= neighbourTimeout
+	return v.survey.alive != "" || all[0].confidence != Possible || v.waited() >= neighbourTimeout || v.survey.mute()
+}
+
+// mute says that no router on the way told where a packet's TTL ended, asked
+// twice at the first hop: routers that say nothing, or whose words are dropped,
+// are not waited for.
+func (s *survey) mute() bool {
+	for _, t := range append([]*trail{s.target}, s.references...) {
+		if t.heard() {
+			return false
+		}
+	}
+	return s.target != nil && s.target.asked[1] >= 2
 }
 
 // repeated says that the SYN was sent again in vain. The kernel's own

@@ -2,6 +2,7 @@ package cause
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dialscope/dialscope/evidence"
@@ -66,11 +67,21 @@ func closedHere(v *view) reading {
 		return nothing
 	}
 	r := reading{confidence: either(!e.unanswered(), Certain, Possible), culprit: Culprit{Kind: Nobody}, do: "Nothing is wrong with the connection."}
+	if e.sentAgain() {
+		r.confidence = Likely
+	}
+	heard := ""
+	if e.known() && e.flow.SinceAck >= patience {
+		// An idle connection stands whatever has become of its peer.
+		r.blanks = Blanks{"elapsed": Duration(e.flow.SinceAck)}
+		heard = "; the peer was last heard {elapsed} before"
+		r.do = "Nothing is known to be wrong with the connection; only data, or keepalive, would ask whether the peer is still there."
+	}
 	switch e.by {
 	case evidence.ByLimit:
-		r.say = "The connection to {target} was in order when the time allowed for it was over, and this end closed it."
+		r.say = "Nothing had ended the connection to {target} when the time allowed for it was over, and this end closed it" + heard + "."
 	case evidence.ByLook:
-		r.say = "The connection to {target} stands."
+		r.say = "The connection to {target} stands" + strings.Replace(heard, "before", "ago", 1) + "."
 	case evidence.ByReset:
 		r.say = "This end reset the connection to {target} itself."
 		return r
@@ -78,7 +89,7 @@ func closedHere(v *view) reading {
 		r.say = "This end forgot the connection to {target} without a packet: its peer will learn it from a reset."
 		return r
 	default:
-		r.say = "This end closed the connection to {target} in order."
+		r.say = "This end closed the connection to {target} in order" + heard + "."
 	}
 	if e.by != evidence.ByLook && e.flow.Unread > 0 {
 		// tcp_close sends RST when data waits that nobody read.
@@ -353,7 +364,7 @@ func peerVanished(v *view) reading {
 	case e.errno == "EHOSTUNREACH" && gone && v.ownWayGone() == "":
 		r.detail = "it does not answer ARP or ND any more"
 		return r
-	case e.errno == "" && e.by != evidence.ByLook && e.unanswered():
+	case e.errno == "" && e.by != evidence.ByLook && (e.unanswered() || e.sentAgain()):
 		r.confidence = Possible
 		r.say = "What was sent to {target} was not acknowledged[[ for {elapsed}]] when this end closed the connection."
 		return r

@@ -2,6 +2,7 @@ package cause
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,13 @@ func TestEnds(t *testing.T) {
 			wanted{Open, "", IsOpen, Possible, Nobody, "", nil, nil}},
 		{"closed here with data that nobody acknowledged", established(remote).add(by(evidence.ByClose), traffic("ESTABLISHED", unansweredFor(5*sec))),
 			wanted{Open, "", PeerVanished, Possible, Destination, there, []ID{IsOpen}, nil}},
+
+		{"the time was over while data was sent again", established(remote).
+			add(by(evidence.ByLimit), traffic("ESTABLISHED", func(f *evidence.Flow) { f.Unacked, f.Timeouts, f.Retransmitted, f.SinceAck = 100, 1, 1, 300*ms }), routed()),
+			wanted{Open, "", IsOpen, Likely, Nobody, "", []ID{PeerVanished}, nil}},
+		{"it stands, and data was sent again", established(remote).
+			add(by(evidence.ByLook), traffic("ESTABLISHED", func(f *evidence.Flow) { f.Unacked, f.Timeouts, f.Retransmitted = 100, 1, 1 }), routed()),
+			wanted{Open, "", IsOpen, Likely, Nobody, "", nil, []ID{PeerVanished}}},
 
 		// Reset.
 		{"reset in the middle", established(remote).add(read("ECONNRESET"), traffic("CLOSE", nil), routed()),
@@ -251,6 +259,28 @@ func TestEnds(t *testing.T) {
 			wanted{Denied, "EPERM", PolicyDenied, Likely, Local, "", nil, nil}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { check(t, Explain(tt.log.dial()), tt.want) })
+	}
+}
+
+// An idle connection that this end closes says how long nothing was heard, and not
+// that all is well.
+func TestClosedHereAfterASilence(t *testing.T) {
+	for _, tt := range []struct {
+		by    string
+		since time.Duration
+		says  string
+	}{
+		{evidence.ByLimit, 5 * time.Minute, "the peer was last heard 5m0s before"}, {evidence.ByClose, 90 * sec, "the peer was last heard 90 s before"},
+		{evidence.ByLook, 2 * sec, "the peer was last heard 2 s ago"}, {evidence.ByLimit, 20 * ms, ""},
+	} {
+		f := traffic("ESTABLISHED", func(f *evidence.Flow) { f.SinceAck = tt.since })
+		v := Explain(established(there+":443").add(by(tt.by), f).dial())
+		if v.Cause != IsOpen || tt.says != "" && !strings.Contains(v.Explanation, tt.says) || tt.says == "" && strings.Contains(v.Explanation, "last heard") {
+			t.Errorf("%s after %v: %s", tt.by, tt.since, v.Explanation)
+		}
+		if asks := strings.Contains(v.Remedy, "keepalive"); asks != (tt.says != "") {
+			t.Errorf("%s after %v: %s", tt.by, tt.since, v.Remedy)
+		}
 	}
 }
 

@@ -300,10 +300,40 @@ func (v *view) suspects() string {
 	if v.security == nil {
 		return ""
 	}
-	if v.security.Seccomp == 0 {
+	program := v.connectPrograms()
+	switch {
+	case program != "" && v.security.Seccomp == 0:
+		return program + ", and no seccomp filter"
+	case program != "":
+		return program + ", and under a seccomp filter"
+	case v.security.Seccomp == 0:
 		return "seccomp is ruled out: this process has no filter"
 	}
 	return "this process runs under a seccomp filter"
+}
+
+// connectPrograms names the BPF programs of the control group that this
+// connect(2) ran: one that says no makes it fail with EPERM
+// (BPF_CGROUP_RUN_PROG_INET4_CONNECT).
+func (v *view) connectPrograms() string {
+	if v.errno != "EPERM" {
+		return ""
+	}
+	attach := "connect4"
+	if v.remote.Addr().Is6() {
+		attach = "connect6"
+	}
+	var ids []string
+	group := ""
+	for _, p := range v.security.Programs {
+		if p.Attach == attach {
+			ids, group = append(ids, fmt.Sprint(p.ID)), p.Cgroup
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("this process runs under BPF program %s at %s of control group %s", strings.Join(ids, ", "), attach, group)
 }
 
 func selfConnect(v *view) reading {

@@ -3,6 +3,7 @@ package cause
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/dialscope/dialscope/evidence"
 )
@@ -16,6 +17,8 @@ var packetRules = []rule{
 	{id: ReplyMalformed, needs: []evidence.Kind{"packet"}, judge: answerBroken, ref: "RFC 9293 §3.1 checksum, §3.10.7.3 acknowledgment; packet(7)"},
 	{id: LocalFirewallReject, needs: []evidence.Kind{"packet"}, judge: resetByLoopback, mutes: []ID{PortClosed, PathFirewallReset}, ref: "nf_send_reset: the segment is routed to its receiver, this host; packet(7)"},
 	{id: PathFirewallReset, needs: []evidence.Kind{"packet"}, judge: twoAnswers, mutes: []ID{PortClosed, AcceptedThenReset}, ref: "RFC 9293 §3.10.7: one SYN has one answer; RFC 3360 §2.1"},
+	{id: ListenQueueFull, needs: []evidence.Kind{"packet"}, judge: ackIgnored, mutes: []ID{IsOpen}, ref: "tcp_check_req: LINUX_MIB_LISTENOVERFLOWS; RFC 9293 §3.10.7.4; tcp_synack_retries"},
+	{id: PacketLoss, needs: []evidence.Kind{"packet"}, judge: ackLost, ref: "RFC 9293 §3.10.7.4; RFC 6298 §2.1"},
 	{id: StaleConnection, needs: []evidence.Kind{"packet"}, judge: challenged, ref: "RFC 5961 §4; tcp_rcv_synsent_state_process"},
 }
 
@@ -90,6 +93,56 @@ func answerBroken(v *view) reading {
 		return nothing
 	}
 	return r
+}
+
+// synAcksAgain is how often the SYN-ACK came again although this host's
+// acknowledgment of it had left half a second before. A SYN that was sent again
+// has an answer of its own.
+func (v *view) synAcksAgain() (n int) {
+	if v.packets == nil || !v.connected() || v.toSelf() || v.synsSeen() != 1 || v.resent() > 0 {
+		return 0
+	}
+	acked := time.Duration(-1)
+	for _, s := range v.packets.sent {
+		if s.bareAck() && s.Ack == 1 {
+			acked = s.at
+			break
+		}
+	}
+	for _, s := range v.packets.came {
+		if s.good() && s.synAck() && acked >= 0 && s.at >= acked+500*time.Millisecond {
+			n++
+		}
+	}
+	return n
+}
+
+// ackIgnored: each time that the SYN-ACK comes again it is acknowledged again.
+// That two acknowledgments got lost one after the other is less likely than that
+// they are thrown away.
+func ackIgnored(v *view) reading {
+	n := v.synAcksAgain()
+	if n == 0 {
+		return nothing
+	}
+	return reading{confidence: either(n >= 2, Likely, Possible), culprit: Culprit{Kind: Destination, Address: v.remote.Addr()},
+		say: fmt.Sprintf("To this host the handshake with {target} is complete, but the SYN-ACK came %s although it had been acknowledged: the acknowledgment is thrown away there, as by a listener whose accept queue is full.", timesMore(n))}
+}
+
+func timesMore(n int) string {
+	if n == 1 {
+		return "once more"
+	}
+	return fmt.Sprintf("%d times more", n)
+}
+
+// ackLost is the other reading of that.
+func ackLost(v *view) reading {
+	if v.synAcksAgain() == 0 {
+		return nothing
+	}
+	return reading{confidence: Possible, culprit: Culprit{Kind: Path}, blanks: Blanks{"count": "none"},
+		say: "The SYN-ACK came again although it had been acknowledged: the acknowledgment was lost on the way."}
 }
 
 // challenged: in answer to the SYN came an acknowledgment of something else.

@@ -206,6 +206,8 @@ func TestExplained(t *testing.T) {
 	}
 	ecn := func(value string) evidence.Fact { return &evidence.Sysctl{Name: "net.ipv4.tcp_ecn", Value: value} }
 	router := way("tcp", 443, 0, mid)[0]
+	plain := answered("tcp", 443, 0, evidence.AnswerSYNACK)
+	plain.Form = evidence.FormPlain
 	for _, tt := range []struct {
 		name string
 		dial *evidence.Dial
@@ -216,6 +218,12 @@ func TestExplained(t *testing.T) {
 		{"after it, and the host is alive", waited(1100*time.Millisecond, second, alive), true},
 		{"after it, and nothing answers", waited(1100*time.Millisecond, second, mute), false},
 		{"the last router has had its time", waited(3400*time.Millisecond, second, mute), true},
+		{"a plain SYN is answered, and the second is plain", waited(1200*time.Millisecond, second, alive, plain, ecn("1")), false},
+		{"a plain SYN is answered, and two were sent in vain", waited(2200*time.Millisecond, &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: 2}, alive, plain, ecn("1")), true},
+		{"a plain SYN is answered, and all were the same", waited(1200*time.Millisecond, second, alive, plain, ecn("2")), true},
+		{"no router was heard of", waited(1100*time.Millisecond, append([]evidence.Fact{second}, way("tcp", 443, 3)...)...), true},
+		{"no router was heard of, asked once", waited(1100*time.Millisecond, second, mute, sent("tcp", 443, 1)), false},
+		{"another kind of packet met a router", waited(1100*time.Millisecond, append([]evidence.Fact{second, expired("udp", 33434, 2, mid)}, way("tcp", 443, 3)...)...), false},
 		{"another source port is answered", waited(9*time.Second, second, answered("tcp", 443, 0, evidence.AnswerSYNACK)), false},
 		{"a probe insisted", waited(500*time.Millisecond, first, alive, router, ecn("2"), from(7), from(7)), true},
 		{"two probes of two flows", waited(500*time.Millisecond, first, alive, router, ecn("2"), from(7), from(8)), false},

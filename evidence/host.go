@@ -132,6 +132,16 @@ type Security struct {
 	NoNewPrivs bool   `json:"no_new_privs"`      // set by whoever confines itself (prctl(2))
 	LSM        string `json:"lsm,omitempty"`     // /sys/kernel/security/lsm
 	Profile    string `json:"profile,omitempty"` // /proc/self/attr/current
+
+	Programs []CgroupProgram `json:"cgroup_programs,omitempty"` // that connect(2) runs; empty also where they cannot be seen
+}
+
+// CgroupProgram is a BPF program of this process's control group (cgroups(7)),
+// or of one above it.
+type CgroupProgram struct {
+	ID     uint32 `json:"id"`     // bpftool prog show id ID
+	Attach string `json:"attach"` // connect4 (BPF_CGROUP_INET4_CONNECT) or connect6
+	Cgroup string `json:"cgroup"` // the process's own
 }
 
 // Unseen is evidence that could not be had, and why.

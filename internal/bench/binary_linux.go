@@ -63,7 +63,7 @@ func (c command) run() (time.Duration, error) {
 	err := cmd.Run()
 	took := time.Since(began)
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != c.exit {
+	if err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != c.exit {
 		return took, fmt.Errorf("%s: want exit code %d, got: %v", c.name, c.exit, err)
 	}
 	return took, nil

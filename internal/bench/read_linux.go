@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -90,7 +92,9 @@ func read(args []string) error {
 
 // readFlood pipes so many SYNs, each of another connection, through the reader.
 func readFlood(program string, connections int) error {
-	cmd := exec.Command(program, "read", "--summary", "-")
+	cmd := exec.Command(program, "read", "--json", "--summary", "-")
+	var told bytes.Buffer
+	cmd.Stdout = &told
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -115,8 +119,20 @@ func readFlood(program string, connections int) error {
 	if usage, is := cmd.ProcessState.SysUsage().(*syscall.Rusage); is {
 		r.peak = usage.Maxrss << 10
 	}
-	fmt.Printf("\n%d connections of one packet, through a pipe: %.2f M packets a second, the generator's time included; peak %d MB\n",
-		connections, float64(connections)/r.wall.Seconds()/1e6, r.peak>>20)
+	var sum struct {
+		Connections uint64 `json:"connections"`
+		GivenUp     uint64 `json:"given_up"`
+		Most        uint64 `json:"max_connections"`
+	}
+	if err := json.Unmarshal(told.Bytes(), &sum); err != nil {
+		return err
+	}
+	held := min(sum.Most, sum.Connections)
+	fmt.Printf("\n%d connections of one packet, through a pipe: %.2f M packets a second, the generator's time included; peak %d MB, %d octets for each of the %d followed at once; read says that it gave up %d of %d\n",
+		connections, float64(connections)/r.wall.Seconds()/1e6, r.peak>>20, uint64(r.peak)/max(held, 1), held, sum.GivenUp, sum.Connections)
+	if sum.Connections != uint64(connections) || sum.GivenUp != sum.Connections-held {
+		return fmt.Errorf("read counted %d connections and gave up %d: %d were made, and %d are the most", sum.Connections, sum.GivenUp, connections, sum.Most)
+	}
 	return nil
 }
 

@@ -85,7 +85,13 @@ func deadPeerText(style terminal.Style, p dialscope.DeadPeer) string {
 		return strings.ReplaceAll(n.By, "_", " ")
 	}
 	b.WriteString("  " + style.Dim(strings.TrimRight(terminal.Pad("  noticed by", first)+terminal.Pad(by(p.Idle), column)+terminal.Pad(by(p.InFlight), column)+by(p.ZeroWindow), " ")) + "\n\n")
-	for _, text := range terminal.Wrap("The end is ETIMEDOUT. Times count from when the peer is gone and the connection idle, from the data's sending, and from the window's closing. Keepalive waits while data is in flight or the window is closed, and TCP_USER_TIMEOUT takes the place of its count. A peer that has rebooted answers the first packet with RST, and is noticed at once then.", min(style.Width, 100)-2) {
+	forgotten := noticeText(p.Forgotten)
+	if !p.Forgotten.Never {
+		forgotten += " on an idle connection, by " + by(p.Forgotten)
+	}
+	line("  " + terminal.Pad("a peer that forgot, rebooted", first) + forgotten)
+	b.WriteByte('\n')
+	for _, text := range terminal.Wrap("The end is ETIMEDOUT. Times count from when the peer is gone and the connection idle, from the data's sending, and from the window's closing. Keepalive waits while data is in flight or the window is closed, and TCP_USER_TIMEOUT takes the place of its count. A peer that has rebooted, or a router that has forgotten the connection and says so, answers the first packet with RST: ECONNRESET. A router that drops it instead is like a peer that is gone.", min(style.Width, 100)-2) {
 		line("  " + text)
 	}
 	return b.String()

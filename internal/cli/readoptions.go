@@ -58,7 +58,7 @@ func (o *readOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "with each connection its explanation, options, resets, ICMP errors, and its ladder")
 	flags.Var(choice{&o.colour, []string{"auto", "always", "never"}}, "color", "colour `WHEN`: auto, always or never; NO_COLOR is heeded")
 	sample("color", "always")
-	flags.IntVar(&o.limit, "max-connections", 0, "follow at most `N` connections at once, about 500 octets each; those that are over, then the longest silent give way (default 2097152)")
+	flags.IntVar(&o.limit, "max-connections", 0, "follow at most `N` connections at once, about 600 octets each; those that are over, then the longest silent give way (default 2097152)")
 	sample("max-connections", "100000")
 }
 

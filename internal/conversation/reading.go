@@ -39,7 +39,6 @@ type Reading struct {
 	failed  error
 	live    *live // nil: a file
 	memo    map[signature]outcome
-	reused  map[uint64]bool
 
 	ahead   [64]tcpstate.Segment // decoded, and not followed yet
 	options [64][40]byte         // of the SYNs among them
@@ -65,7 +64,7 @@ func (r *Reading) Start(seed uint64) {
 	r.tracker.Limit, r.Summary.Limit = r.Limit, r.Limit
 	r.decoder = frame.NewDecoder()
 	r.decoder.Segment = &r.ahead[0]
-	r.ladders, r.memo, r.reused = map[uint64]*rungs{}, map[signature]outcome{}, map[uint64]bool{}
+	r.ladders, r.memo = map[uint64]*rungs{}, map[signature]outcome{}
 	r.Summary.Causes = map[cause.ID]uint64{}
 }
 
@@ -146,7 +145,12 @@ func (r *Reading) frame(f *pcapfile.Frame) {
 func (r *Reading) catchUp() {
 	all := r.ahead[:r.pending]
 	r.pending = 0
-	r.tracker.Segments(all, r.segment)
+	r.Summary.Segments += uint64(len(all))
+	if r.Rungs > 0 || r.live != nil {
+		r.tracker.Segments(all, r.attend)
+	} else {
+		r.tracker.Segments(all, nil)
+	}
 	r.decoder.Segment = &r.ahead[0]
 }
 
@@ -165,7 +169,8 @@ func (r *Reading) count(at time.Duration) {
 func (r *Reading) follow(kind frame.Kind, s *tcpstate.Segment) {
 	switch kind {
 	case frame.TCP:
-		r.segment(s, r.tracker.Segment(s))
+		r.Summary.Segments++
+		r.attend(s, r.tracker.Segment(s))
 	case frame.Rest:
 		r.Summary.Rests++
 		step := r.tracker.Rest(s)
@@ -181,17 +186,6 @@ func (r *Reading) follow(kind frame.Kind, s *tcpstate.Segment) {
 	}
 }
 
-// segment counts a step, and tells whom it concerns.
-func (r *Reading) segment(s *tcpstate.Segment, step tcpstate.Step) {
-	r.Summary.Segments++
-	if step.Reused && len(r.reused) < maxReused {
-		r.reused[step.Conn.Number] = true
-	}
-	if r.Rungs > 0 || r.live != nil {
-		r.attend(s, step)
-	}
-}
-
 // attend has a step kept for the ladder, and noticed where the capture is live.
 func (r *Reading) attend(s *tcpstate.Segment, step tcpstate.Step) {
 	if r.Rungs > 0 && r.mayWant(step.Conn) {
@@ -201,9 +195,6 @@ func (r *Reading) attend(s *tcpstate.Segment, step tcpstate.Step) {
 		r.notice(s, &step)
 	}
 }
-
-// maxReused bounds what is remembered of reused ports.
-const maxReused = 1 << 16
 
 // mayWant decides what is known from the first packet.
 func (r *Reading) mayWant(c *tcpstate.Conn) bool {
@@ -246,9 +237,8 @@ func (w *Wanted) byOutcome(o outcome) bool {
 
 // over takes a connection that is over.
 func (r *Reading) over(c *tcpstate.Conn) {
-	if len(r.ladders) > 0 || len(r.reused) > 0 {
+	if len(r.ladders) > 0 {
 		defer r.forget(c.Number)
-		defer delete(r.reused, c.Number)
 	}
 	if r.failed != nil || !r.mayWant(c) {
 		return
@@ -277,7 +267,7 @@ func (r *Reading) report(c *tcpstate.Conn, o outcome) *Report {
 		report.Verdict, report.Unjudged = judge(c)
 	}
 	report.Tunnel = r.decoder.Path(c.Path)
-	report.Reused = r.reused[c.Number]
+	report.Reused = c.Reused
 	if ladder := r.ladders[c.Number]; ladder != nil {
 		report.Ladder = ladder.all()
 	}
@@ -296,6 +286,9 @@ type signature struct {
 	quiet        bool
 	fin, reset   bool
 	finAcked     bool // the responder's
+	lacks        bool // something of the initiator's
+	known        tcpstate.KnownBy
+	givenUp      bool
 }
 
 // outcomeOf judges a connection; those alike in everything that counts are
@@ -304,7 +297,7 @@ func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
 		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1)+refusals(c), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
-		quiet: endedUnused(c), finAcked: to.FINAcked()}
+		quiet: endedUnused(c), finAcked: to.FINAcked(), lacks: from.Lacks(), known: c.KnownBy, givenUp: c.Evicted}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
 	if rst := endingRST(c); rst != nil {

@@ -425,6 +425,33 @@ func TestSilenceClaimsNothing(t *testing.T) {
 	}
 }
 
+// What the reader had no room to follow is no silence.
+func TestGivenUp(t *testing.T) {
+	var scripts []testcapture.Script
+	for i := range 200 {
+		scripts = append(scripts, testcapture.Script{Lines: "0 > S 0", At: time.Duration(i) * time.Millisecond, Client: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(1000+i))})
+	}
+	scripts = append(scripts, testcapture.Script{Lines: "0 > S 0\n0.0001 < S. 0 ack 1\n0.0002 > . 1 ack 1", Client: netip.MustParseAddrPort("10.0.0.9:9")})
+	r := &Reading{Limit: 64}
+	given := 0
+	for _, c := range readBytes(t, testcapture.Pcap(scripts...), r) {
+		switch {
+		case c.Handshake == "complete":
+			if c.Cause != cause.IsOpen || !c.GivenUp {
+				t.Errorf("the handshake was seen: %s, given up %v", c.Cause, c.GivenUp)
+			}
+		case c.GivenUp && (c.Cause != "" || c.Unjudged == ""), !c.GivenUp && c.Cause == "":
+			t.Errorf("connection %d, given up %v: %q (%s)", c.Number, c.GivenUp, c.Cause, c.Unjudged)
+		}
+		if c.GivenUp {
+			given++
+		}
+	}
+	if s := r.Summary.Document(); given != 201-64 || s.GivenUp != uint64(given) || s.Limit != 64 || s.Connections != 201 {
+		t.Errorf("%d given up, the summary says %d of %d at most", given, s.GivenUp, s.Limit)
+	}
+}
+
 // Judging by likeness gives what judging each gives, whatever the order.
 func TestSummaryAgrees(t *testing.T) {
 	var scripts []testcapture.Script

@@ -181,7 +181,7 @@ func judgeForgotten(c *tcpstate.Conn, r *tcpstate.RSTSeen) cause.Verdict {
 // judgeWindow: the responder says that it has no room, and goes on saying so.
 func judgeWindow(c *tcpstate.Conn) (v cause.Verdict, is bool) {
 	to := &c.Ends[tcpstate.Responder]
-	closed, is := to.WindowClosed(c.Last)
+	closed, is := c.WindowClosed(tcpstate.Responder)
 	if !is {
 		return v, false
 	}

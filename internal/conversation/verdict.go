@@ -20,6 +20,9 @@ const settled = 30 * time.Second
 // judge says what a connection's packets mean for its initiator. Where they do
 // not tell, why says so and the verdict is empty.
 func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
+	if c.Evicted && !answered(c) {
+		return v, "given up for want of room before an answer came: what came later counts as another connection"
+	}
 	switch c.Handshake() {
 	case tcpstate.OneSided:
 		return v, "only the initiator's packets are in the capture: the other direction was not seen"
@@ -53,6 +56,9 @@ func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		return v, "the beginning is not in the capture"
 	}
 	v = cause.Explain(evidenceOf(c))
+	if e := deciding(c); e != nil && v.Confidence == cause.Certain && c.Ends[tcpstate.Initiator].Relative(e.Fact.(*evidence.ICMP).Quoted.Seq) != 0 {
+		v.Confidence = cause.Likely // it is not the SYN that it quotes
+	}
 	if r := endingRST(c); r != nil && v.Cause == cause.PortClosed {
 		// A port may be forwarded to another host than the next one, so this
 		// weighs little; but it is said.
@@ -62,6 +68,16 @@ func judge(c *tcpstate.Conn) (v cause.Verdict, why string) {
 		}
 	}
 	return v, ""
+}
+
+// answered says that what began was answered: then what comes later does not
+// change that.
+func answered(c *tcpstate.Conn) bool {
+	switch c.Handshake() {
+	case tcpstate.Complete, tcpstate.Simultaneous, tcpstate.RefusedByRST, tcpstate.ICMPAnswered:
+		return true
+	}
+	return false
 }
 
 // evidenceOf writes what the packets show as the dial's own observations, so
@@ -136,7 +152,8 @@ func firstMoments(c *tcpstate.Conn) *evidence.FirstMoments {
 
 // endedUnused says that the responder ended a connection on which no data went.
 func endedUnused(c *tcpstate.Conn) bool {
-	if c.Ends[tcpstate.Initiator].Bytes > uint64(c.SYN.Data) || c.Ends[tcpstate.Responder].Bytes > 0 {
+	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
+	if from.Bytes > uint64(c.SYN.Data) || to.Bytes > 0 || from.Lacks() || to.Lacks() {
 		return false
 	}
 	return c.FirstEnd.Seen && c.FirstEnd.At >= c.SYNACKAt && c.FirstEnd.By == tcpstate.Responder && (!c.FirstEnd.RST || c.FirstEnd.At-c.SYNACKAt <= settled)
@@ -240,17 +257,20 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 			return v, true
 		}
 	}
-	if v, is := judgeSilence(c); is {
+	if v, is := judgeSilence(c); is && !c.Evicted {
 		return v, true
 	}
 	if c.FirstEnd.Seen {
 		if c.FirstEnd.By == tcpstate.Responder && !c.FirstEnd.RST {
 			v := reading(c, cause.Open, "", cause.PeerClosed, cause.Destination, cause.Certain, lived)
-			if !to.FINAcked() {
-				v.Confidence = cause.Likely // nobody says that it arrived
+			if !to.FINAcked() || from.Lacks() || c.KnownBy == tcpstate.ByFirstPacket {
+				v.Confidence = cause.Likely // nobody says that it arrived, or that it was the first
 			}
 			return v, true
 		}
+		return cause.Verdict{}, false
+	}
+	if c.Evicted {
 		return cause.Verdict{}, false
 	}
 	return judgeWindow(c)

@@ -52,6 +52,10 @@ func (d *Decoder) Frame(link LinkType, b []byte, wire int, at time.Duration, num
 	if link == Ethernet && len(b) > 14 && binary.BigEndian.Uint16(b[12:]) == etherIPv4 && b[14]>>4 == 4 {
 		return d.ip4(b[14:])
 	}
+	return d.link(link, b)
+}
+
+func (d *Decoder) link(link LinkType, b []byte) Kind {
 	switch link {
 	case Ethernet:
 		return d.ethernet(b)

@@ -71,6 +71,20 @@ var macs = make([]byte, 12)
 
 func ethernet(typ int, parts ...any) []byte { return join(macs, typ, join(parts...)) }
 
+// chained6 puts headers of 8 octets between an IPv6 header and what follows.
+func chained6(packet []byte, headers ...byte) []byte {
+	var between []byte
+	next := packet[6]
+	for _, h := range slices.Backward(headers) {
+		between = append([]byte{next, 0, 0, 0, 0, 0, 0, 0}, between...)
+		next = h
+	}
+	b := join(packet[:40], between, packet[40:])
+	b[6] = next
+	binary.BigEndian.PutUint16(b[4:], uint16(len(b)-40))
+	return b
+}
+
 // Every wrapping gives the same segment, and says what it was wrapped in.
 func TestWrappings(t *testing.T) {
 	tcp4, tcp6 := ip(t, 4, segment()), ip(t, 6, segment())
@@ -146,6 +160,31 @@ func TestWrappings(t *testing.T) {
 		{"Teredo with authentication and origin", Raw, ip(t, 4, udp(3544, 1, 0, make([]byte, 9), 0, 1234, uint32(5), tcp6)), "Teredo"},
 		{"GTP-U", Raw, ip(t, 4, udp(2152, byte(0x30), byte(0xff), len(tcp4), uint32(1), tcp4)), "GTP-U"},
 		{"GTP-U with an extension", Raw, ip(t, 4, udp(2152, byte(0x34), byte(0xff), len(tcp4)+8, uint32(1), 0, byte(0), byte(0x85), byte(1), 0, byte(0), tcp4)), "GTP-U"},
+		{"backbone bridging", Ethernet, ethernet(0x88e7, uint32(0x40000123), eth), "PBB 291"},
+		{"VN-Tag", Ethernet, ethernet(0x8926, uint32(1), 0x8100, 5, 0x0800, tcp4), "VN-Tag, VLAN 5"},
+		{"NSH", Ethernet, ethernet(0x894f, byte(0x0f), byte(0xc2), byte(2), byte(1), uint32(0), tcp4), "NSH"},
+		{"NSH with metadata, Ethernet", Ethernet, ethernet(0x894f, byte(0), byte(6), byte(1), byte(3), make([]byte, 20), eth), "NSH"},
+		{"NSH with MPLS", Ethernet, ethernet(0x894f, byte(0), byte(2), byte(1), byte(5), uint32(0), uint32(7<<12|0x100), tcp4), "NSH, MPLS 7"},
+		{"VXLAN-GPE with IP", Raw, ip(t, 4, udp(4790, uint32(0x0c000001), uint32(42<<8), tcp4)), "VXLAN 42"},
+		{"VXLAN-GPE with Ethernet", Raw, ip(t, 4, udp(4790, uint32(0x0c000003), uint32(42<<8), eth)), "VXLAN 42"},
+		{"VXLAN-GPE with NSH", Raw, ip(t, 4, udp(4790, uint32(0x0c000004), uint32(42<<8), byte(0), byte(2), byte(1), byte(2), uint32(0), tcp6)), "VXLAN 42, NSH"},
+		{"VXLAN-GPE with MPLS", Raw, ip(t, 4, udp(4790, uint32(0x0c000005), uint32(42<<8), uint32(7<<12|0x100), tcp4)), "VXLAN 42, MPLS 7"},
+		{"MPLS in UDP", Raw, ip(t, 4, udp(6635, uint32(7<<12|0x100), tcp4)), "MPLS 7"},
+		{"EtherIP", Raw, ip(t, 4, other(97, 0x3000, eth)), "EtherIP"},
+		{"L2TP", Raw, ip(t, 4, udp(1701, 0x0002, 1, 9, 0xff03, 0x0021, tcp4)), "L2TP session 9"},
+		{"L2TP with everything", Raw, ip(t, 4, udp(1701, 0x4a02, 99, 1, 9, 3, 4, 2, 0, 0xff03, 0x0021, tcp4)), "L2TP session 9"},
+		{"AYIYA", Raw, ip(t, 4, udp(5072, byte(0x41), byte(0x52), byte(0x11), byte(41), uint32(0), make([]byte, 36), tcp6)), "AYIYA"},
+		{"IPv6 with HIP and mobility", Raw, chained6(tcp6, 139, 135), ""},
+		{"PKTAP with Ethernet", PKTAP, join(byte(108), byte(0), 0, byte(1), byte(0), 0, byte(1), byte(0), 0, make([]byte, 96), eth), ""},
+		{"PKTAP with raw IP", PKTAP, join(byte(108), byte(0), 0, byte(1), byte(0), 0, byte(12), byte(0), 0, make([]byte, 96), tcp4), ""},
+		{"FDDI", FDDI, join(make([]byte, 13), snap, tcp4), ""},
+		{"ATM", ATM, join(snap, tcp4), ""},
+		{"MPLS alone", MPLS, join(uint32(7<<12|0x100), tcp4), "MPLS 7"},
+		{"Token Ring", TokenRing, join(0x1040, make([]byte, 12), snap, tcp4), ""},
+		{"Token Ring with a route", TokenRing, join(0x1040, make([]byte, 6), byte(0x80), make([]byte, 5), byte(6), make([]byte, 5), snap, tcp4), ""},
+		{"netANALYZER", NetANA, join(uint32(0), eth), ""},
+		{"netANALYZER with preamble", NetANAPre, join(uint32(0), make([]byte, 8), eth), ""},
+		{"Ethernet with preamble", MPacket, join(make([]byte, 8), eth), ""},
 		{"tunnels in each other", Ethernet, ethernet(0x8100, 9, 0x0800, ip(t, 4, udp(4789, uint32(0x08000000), uint32(1<<8), ethernet(0x0800, ip(t, 4, other(47, 0, 0x86dd, tcp6)))))), "VLAN 9, VXLAN 1, GRE"},
 		{"atomic fragment of IPv6", Raw, fragment6(tcp6, 0, false), ""},
 		{"hop-by-hop and destination options", Raw, extended6(tcp6), ""},
@@ -247,12 +286,15 @@ func TestCutAnywhere(t *testing.T) {
 	for n := range len(b) {
 		d := NewDecoder()
 		kind := d.Frame(Ethernet, b[:n:n], len(b), 0, 1)
-		header := len(b) - 5 - 12
+		header := len(b) - 5 - 12 - 6 // window, checksum and urgent pointer may be cut
 		if (kind == TCP) != (n >= header) {
 			t.Errorf("cut after %d of %d octets: kind %v, %v", n, len(b), kind, d.Skipped())
 		}
 		if kind == TCP && d.Segment.Len != 5 {
 			t.Errorf("cut after %d octets: %d octets of data on the wire, want 5", n, d.Segment.Len)
+		}
+		if kind == TCP && (d.Segment.NoWindow != (n < header+2) || !d.Segment.NoWindow && d.Segment.Window != 500 || d.Segment.Flags != tcpstate.ACK|tcpstate.PSH) {
+			t.Errorf("cut after %d octets: %+v", n, d.Segment)
 		}
 	}
 }
@@ -341,10 +383,15 @@ func FuzzFrame(f *testing.F) {
 	f.Add(uint16(101), ip(f, 4, udp(4789, uint32(0x08000000), uint32(42<<8), ethernet(0x0800, tcp4))), 0)
 	f.Add(uint16(101), ip(f, 4, &wire.Message{Type: 3, Code: 13, Body: tcp4}), 70000)
 	f.Add(uint16(105), make([]byte, 40), 40)
+	f.Add(uint16(1), ethernet(0x0800, byte(0x45), byte(0), 48, 48, 0x4130, byte(64), byte(48), make([]byte, 12)), 100) // a later fragment
+	f.Add(uint16(258), join(byte(12), byte(0), 0, uint32(0), byte(1), byte(0), 0, ethernet(0x894f, byte(0), byte(2), byte(1), byte(3), uint32(0), ethernet(0x0800, tcp4))), 200)
+	f.Add(uint16(101), ip(f, 4, udp(1701, 0x4a02, 99, 1, 9, 3, 4, 2, 0, 0xff03, 0x0021, tcp4)), 200)
+	f.Add(uint16(101), ip(f, 4, udp(5072, byte(0x41), byte(0x52), byte(0x11), byte(41), uint32(0), make([]byte, 36), tcp6)), 200)
 	f.Fuzz(func(t *testing.T, link uint16, b []byte, wire int) {
 		d := NewDecoder()
 		wire = max(len(b), wire&0xfffff)
 		kind := d.Frame(LinkType(link), b, wire, 0, 1)
+		d.Fragments() // gives up waiting
 		if (kind == None) != (len(d.Skipped()) == 1) {
 			t.Fatalf("kind %v, skipped %v", kind, d.Skipped())
 		}

@@ -20,7 +20,11 @@ const (
 	protoAH       = 51
 	protoICMPv6   = 58
 	protoDstOpts  = 60
+	protoEtherIP  = 97
+	protoMobility = 135
 	protoMPLS     = 137
+	protoHIP      = 139
+	protoShim6    = 140
 )
 
 // inner is what is known of the IP packet that is being read.
@@ -92,7 +96,7 @@ func (d *Decoder) common(h *[40]byte, b []byte) bool {
 	s.SrcPort, s.DstPort = binary.BigEndian.Uint16(h[20:]), binary.BigEndian.Uint16(h[22:])
 	s.Seq, s.Ack = binary.BigEndian.Uint32(h[24:]), binary.BigEndian.Uint32(h[28:])
 	s.Flags = binary.BigEndian.Uint16(h[32:]) & 0x1ff
-	s.Window = binary.BigEndian.Uint16(h[34:])
+	s.Window, s.NoWindow = binary.BigEndian.Uint16(h[34:]), false
 	s.Len = uint32(total - header)
 	s.ID, s.TTL = binary.BigEndian.Uint16(h[4:]), h[8]
 	s.Options = b[40:header]
@@ -118,7 +122,7 @@ func (d *Decoder) ip6(b []byte) Kind {
 	for {
 		size := 0
 		switch next {
-		case protoHopByHop, protoRouting, protoDstOpts:
+		case protoHopByHop, protoRouting, protoDstOpts, protoMobility, protoHIP, protoShim6:
 			if len(b) >= 2 {
 				size = 8 + int(b[1])*8
 			}
@@ -159,6 +163,14 @@ func (d *Decoder) transport(in *inner, protocol uint8, b []byte) Kind {
 		return d.gre(b)
 	case protoMPLS:
 		return d.mpls(b)
+	case protoEtherIP: // RFC 3378 §3: version 3 and 12 bits of 0
+		if len(b) < 2 || b[0]>>4 != 3 {
+			return d.skip(whyProtocol | why(protocol))
+		}
+		if !d.path.push(layerEtherIP) {
+			return d.skip(whyDepth)
+		}
+		return d.ethernet(b[2:])
 	case protoIPv6, protoIPv4:
 		l := layerIPv6inIPv4
 		switch {
@@ -190,7 +202,7 @@ func (d *Decoder) transport(in *inner, protocol uint8, b []byte) Kind {
 
 // tcp reads RFC 9293 §3.1.
 func (d *Decoder) tcp(in *inner, b []byte) Kind {
-	if len(b) < 20 {
+	if len(b) < 14 {
 		return d.skip(whyCut)
 	}
 	header := int(b[12]>>4) * 4
@@ -202,10 +214,13 @@ func (d *Decoder) tcp(in *inner, b []byte) Kind {
 	s.SrcPort, s.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	s.Seq, s.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	s.Flags = binary.BigEndian.Uint16(b[12:]) & 0x1ff
-	s.Window = binary.BigEndian.Uint16(b[14:])
+	s.Window, s.NoWindow = 0, len(b) < 16 // 68 octets, as tcpdump once took, end here behind IPv6
+	if !s.NoWindow {
+		s.Window = binary.BigEndian.Uint16(b[14:])
+	}
 	s.Len = uint32(in.length - header)
 	s.ID, s.TTL = in.id, in.ttl
-	s.Options = b[20:min(header, len(b))]
+	s.Options = b[min(20, len(b)):min(header, len(b))]
 	s.Path = 0
 	if d.path.n > 0 {
 		s.Path = d.intern(&d.path)

@@ -24,17 +24,24 @@ const (
 	layerIPv6inIPv6
 	layerIPv4inIPv6
 	layerFabricPath
+	layerBackbone
+	layerVNTag
+	layerNSH
+	layerEtherIP
+	layerAYIYA
+	layerL2TP
 )
 
 var layerNames = [...]string{
 	"", "VLAN", "MPLS", "PPPoE session", "GRE", "ERSPAN", "VXLAN", "Geneve", "GTP-U", "Teredo",
 	"6in4", "IP in IP", "IPv6 in IPv6", "4in6", "FabricPath",
+	"PBB", "VN-Tag", "NSH", "EtherIP", "AYIYA", "L2TP session",
 }
 
 func (l layer) String() string {
 	name := layerNames[l>>24]
 	switch l &^ 0xffffff {
-	case layerVLAN, layerMPLS, layerPPPoE, layerVXLAN, layerGeneve:
+	case layerVLAN, layerMPLS, layerPPPoE, layerVXLAN, layerGeneve, layerBackbone, layerL2TP:
 		return fmt.Sprintf("%s %d", name, uint32(l)&0xffffff)
 	}
 	return name

@@ -17,6 +17,9 @@ const (
 	etherERSPAN     = 0x88be // type I and II
 	etherERSPAN3    = 0x22eb // type III
 	etherPPP        = 0x880b
+	etherBackbone   = 0x88e7 // IEEE 802.1ah
+	etherVNTag      = 0x8926 // IEEE 802.1Qbh
+	etherNSH        = 0x894f // RFC 8300
 )
 
 // ethernet reads IEEE 802.3 §3.2: addresses, EtherType or length.
@@ -49,6 +52,25 @@ func (d *Decoder) etherType(typ uint16, b []byte) Kind {
 			return d.ppp(b)
 		case etherBridged:
 			return d.ethernet(b)
+		case etherBackbone: // flags and the service, then the frame it carries
+			if len(b) < 4 {
+				return d.skip(whyCut)
+			}
+			if !d.path.push(layerBackbone | layer(binary.BigEndian.Uint32(b)&0xffffff)) {
+				return d.skip(whyDepth)
+			}
+			return d.ethernet(b[4:])
+		case etherVNTag:
+			if len(b) < 6 {
+				return d.skip(whyCut)
+			}
+			if !d.path.push(layerVNTag) {
+				return d.skip(whyDepth)
+			}
+			typ, b = binary.BigEndian.Uint16(b[4:]), b[6:]
+			continue
+		case etherNSH:
+			return d.nsh(b)
 		case etherFabricPath: // a tag of 2 octets, then the frame it carries
 			if len(b) < 2 {
 				return d.skip(whyCut)

@@ -37,8 +37,66 @@ func (d *Decoder) rare(link LinkType, b []byte) Kind {
 		return d.etherType(max(binary.BigEndian.Uint16(b[40:]), 0x600), b[44:])
 	case ARCNet:
 		return d.arcnet(b)
+	case PKTAP:
+		return d.pktap(b)
+	case ATM:
+		return d.llc(b)
+	case MPLS:
+		return d.mpls(b)
+	case TokenRing:
+		return d.tokenRing(b)
 	}
-	return d.skip(whyLinkType | why(link))
+	header, next := 0, d.ethernet
+	switch link {
+	case FDDI: // frame control and addresses
+		header, next = 13, d.llc
+	case NetANA:
+		header = 4
+	case MPacket:
+		header = 8
+	case NetANAPre:
+		header = 12
+	default:
+		return d.skip(whyLinkType | why(link))
+	}
+	if len(b) < header {
+		return d.skip(whyCut)
+	}
+	return next(b[header:])
+}
+
+// pktap reads the header of Darwin's pktap(4): its length, what follows, and the
+// link layer of that, each in 32 bits.
+func (d *Decoder) pktap(b []byte) Kind {
+	if len(b) < 12 {
+		return d.skip(whyCut)
+	}
+	size, inner := binary.LittleEndian.Uint32(b), LinkType(min(binary.LittleEndian.Uint32(b[8:]), 0xffff))
+	switch {
+	case size < 12:
+		return d.skip(whyLength)
+	case uint64(len(b)) < uint64(size):
+		return d.skip(whyCut)
+	case inner == PKTAP:
+		return d.skip(whyDepth)
+	}
+	return d.link(inner, b[size:])
+}
+
+// tokenRing reads access and frame control, the addresses, and the route that
+// the highest bit of the source tells of (IEEE 802.5 §3.2).
+func (d *Decoder) tokenRing(b []byte) Kind {
+	if len(b) < 16 {
+		return d.skip(whyCut)
+	}
+	header := 14
+	if b[8]&0x80 != 0 {
+		header += int(b[14] & 0x1f)
+	}
+	if len(b) < header {
+		return d.skip(whyCut)
+	}
+	return d.llc(b[header:])
 }
 
 // behind reads what follows a header whose length stands in it: 802.11, or for

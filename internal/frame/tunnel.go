@@ -8,6 +8,10 @@ const (
 	portTeredo  = 3544
 	portVXLAN   = 4789
 	portVXLANv0 = 8472 // Linux's default before IANA's
+	portGPE     = 4790
+	portL2TP    = 1701
+	portAYIYA   = 5072
+	portMPLS    = 6635
 	portGeneve  = 6081
 )
 
@@ -27,6 +31,14 @@ func (d *Decoder) udp(b []byte) Kind {
 		return d.teredo(b)
 	case dst == portGTP:
 		return d.gtp(b)
+	case dst == portGPE:
+		return d.vxlanGPE(b)
+	case dst == portL2TP || src == portL2TP:
+		return d.l2tp(b)
+	case dst == portAYIYA || src == portAYIYA:
+		return d.ayiya(b)
+	case dst == portMPLS: // RFC 7510
+		return d.mpls(b)
 	}
 	return d.skip(whyUDP)
 }
@@ -40,6 +52,101 @@ func (d *Decoder) vxlan(b []byte) Kind {
 		return d.skip(whyDepth)
 	}
 	return d.ethernet(b[8:])
+}
+
+// vxlanGPE reads draft-ietf-nvo3-vxlan-gpe §3: VXLAN that names what it carries.
+func (d *Decoder) vxlanGPE(b []byte) Kind {
+	if len(b) < 8 || b[0]&0x0c != 0x0c {
+		return d.skip(whyUDP)
+	}
+	if !d.path.push(layerVXLAN | layer(binary.BigEndian.Uint32(b[4:])>>8)) {
+		return d.skip(whyDepth)
+	}
+	switch b[3] {
+	case 1, 2:
+		return d.ip(b[8:])
+	case 3:
+		return d.ethernet(b[8:])
+	case 4:
+		return d.nsh(b[8:])
+	case 5:
+		return d.mpls(b[8:])
+	}
+	return d.skip(whyUDP)
+}
+
+// nsh reads RFC 8300 §2.2: the length in words of 4 octets, the next protocol.
+func (d *Decoder) nsh(b []byte) Kind {
+	if len(b) < 8 {
+		return d.skip(whyCut)
+	}
+	size := int(b[1]&0x3f) * 4
+	switch {
+	case size < 8:
+		return d.skip(whyLength)
+	case len(b) < size:
+		return d.skip(whyCut)
+	case !d.path.push(layerNSH):
+		return d.skip(whyDepth)
+	}
+	switch b[3] {
+	case 1, 2:
+		return d.ip(b[size:])
+	case 3:
+		return d.ethernet(b[size:])
+	case 5:
+		return d.mpls(b[size:])
+	}
+	return d.skip(whyEtherType | etherNSH)
+}
+
+// l2tp reads data messages of RFC 2661 §3.1, which carry PPP.
+func (d *Decoder) l2tp(b []byte) Kind {
+	if len(b) < 6 {
+		return d.skip(whyUDP)
+	}
+	flags := binary.BigEndian.Uint16(b)
+	if flags&0x8000 != 0 || flags&0xf != 2 { // control, or another version
+		return d.skip(whyUDP)
+	}
+	header := 6
+	if flags&0x4000 != 0 { // length
+		header += 2
+	}
+	session := header - 2
+	if flags&0x0800 != 0 { // sequence numbers
+		header += 4
+	}
+	if flags&0x0200 != 0 { // offset
+		header += 2
+		if len(b) < header {
+			return d.skip(whyUDP)
+		}
+		header += int(binary.BigEndian.Uint16(b[header-2:]))
+	}
+	if len(b) < header {
+		return d.skip(whyUDP)
+	}
+	if !d.path.push(layerL2TP | layer(binary.BigEndian.Uint16(b[session:]))) {
+		return d.skip(whyDepth)
+	}
+	return d.ppp(b[header:])
+}
+
+// ayiya reads draft-massar-v6ops-ayiya §4: the lengths of identity and signature
+// stand in the first octets.
+func (d *Decoder) ayiya(b []byte) Kind {
+	if len(b) < 8 || b[2]&0xf != 1 || b[3] != protoIPv6 && b[3] != protoIPv4 { // forwarded IP alone
+		return d.skip(whyUDP)
+	}
+	size := 8 + 1<<(b[0]>>4) + int(b[1]>>4)*4
+	if len(b) < size {
+		return d.skip(whyUDP)
+	}
+	if !d.path.push(layerAYIYA) {
+		return d.skip(whyDepth)
+	}
+	return d.ip(b[size:])
 }
 
 // geneve reads RFC 8926 §3.4.

@@ -262,8 +262,8 @@ func (r *RouteFault) check() error {
 
 func (c *Confinement) check() error {
 	switch {
-	case c.Deny != "" && c.Deny != "seccomp" && c.Deny != "landlock":
-		return at("deny", "%q: write seccomp or landlock", c.Deny)
+	case c.Deny != "" && c.Deny != "seccomp" && c.Deny != "landlock" && c.Deny != "cgroup":
+		return at("deny", "%q: write seccomp, landlock or cgroup", c.Deny)
 	case c.Descriptors != nil && *c.Descriptors < 0:
 		return at("descriptors", "%d: write a number from 0 on", *c.Descriptors)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
 
-var policies = map[string]netns.Policy{"seccomp": netns.Seccomp, "landlock": netns.Landlock}
+var policies = map[string]netns.Policy{"seccomp": netns.Seccomp, "landlock": netns.Landlock, "cgroup": netns.Cgroup}
 
 // patience bounds one dial; no scenario needs half of it.
 const patience = 60 * time.Second

@@ -199,8 +199,8 @@ type Peer struct {
 
 // Confinement restricts the dialing process itself.
 type Confinement struct {
-	// Deny names a policy that denies connect(2): seccomp (EPERM) or landlock
-	// (EACCES).
+	// Deny names a policy that denies connect(2): seccomp (EPERM), landlock
+	// (EACCES) or cgroup (EPERM).
 	Deny string `yaml:"deny"`
 	// Descriptors is how many the process may still open until RLIMIT_NOFILE
 	// is reached; absent: as many as usual.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/evidence"
 	"github.com/dialscope/dialscope/internal/host/netns"
 	"github.com/dialscope/dialscope/internal/host/sys"
 	"github.com/dialscope/dialscope/internal/testmain"
@@ -672,5 +673,86 @@ func TestQueueOfMoments(t *testing.T) {
 	}
 	if len(q.moments) > 20 {
 		t.Errorf("%d moments are kept", len(q.moments))
+	}
+}
+
+// An end of which nobody wants to hear costs no memory.
+func TestOrdinaryEndAllocatesNothing(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	s := &shard{Server: &Server{}, conns: make([]conn, 1), freed: make([]int32, 0, 1024), judged: map[Ends]uint64{}}
+	for kind, errno := range map[ending]syscall.Errno{peerFIN: 0, bothFIN: 0, peerRST: syscall.ECONNRESET, brokenPipe: syscall.EPIPE, hereRST: 0} {
+		if n := testing.AllocsPerRun(100, func() {
+			fd, err := syscall.Dup(int(null.Fd()))
+			if err != nil {
+				t.Error(err)
+			}
+			s.freed = s.freed[:0]
+			s.conns[0] = conn{fd: int32(fd), fin: kind == peerFIN || kind == bothFIN, half: kind == bothFIN}
+			s.end(0, kind, evidence.ByRead, errno)
+		}); n > 0 {
+			t.Errorf("ending %d: %v allocations", kind, n)
+		}
+	}
+	if len(s.judged) > 0 {
+		t.Errorf("%v", s.judged)
+	}
+	if s.ends[peerFIN] == 0 || s.ends[peerRST] == 0 {
+		t.Errorf("%v", s.ends)
+	}
+}
+
+// What one end does and what the other is told: the verdict of an end that is not
+// ordinary comes with its evidence, and without events it is counted under the
+// same cause.
+func TestJudgedEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		p      Personality
+		client func(t *testing.T, c *net.TCPConn)
+		want   Ends
+		level  cause.Confidence
+	}{
+		{"reset after an answer", Personality{Reading: Echo}, func(t *testing.T, c *net.TCPConn) {
+			say(t, c, "hello")
+			hear(t, c, "hello")
+			reset(c)
+		}, Ends{"peer", "RST", cause.PeerReset, 1}, cause.Likely},
+		{"reset before anything was sent", Personality{}, func(t *testing.T, c *net.TCPConn) { reset(c) }, Ends{"peer", "RST", cause.PeerReset, 1}, cause.Likely},
+		{"closed by both", Personality{Reading: Echo}, func(t *testing.T, c *net.TCPConn) { say(t, c, "x"); hear(t, c, "x"); c.Close() }, Ends{"peer", "FIN", cause.PeerClosed, 1}, cause.Certain},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, Options{Personality: tt.p, Evidence: true})
+			tt.client(t, r.dial(t))
+			e := r.wait(t, Ended, 1)
+			if e.Verdict == nil || e.Cause != tt.want.Cause || e.Confidence != tt.level || e.Verdict.Errno != e.Errno {
+				t.Fatalf("%+v", e.Verdict)
+			}
+			if _, _, seen := evidence.Last[*evidence.Flow](e.Evidence); !seen {
+				t.Errorf("%v", e.Evidence)
+			}
+			if again := judge(e.Peer, e.Evidence); again.Cause != e.Cause || again.Confidence != e.Confidence {
+				t.Errorf("judged again: %+v", again)
+			}
+			quiet, err := Open(Options{Addrs: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Personality: tt.p, Count: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan *Summary, 1)
+			go func() { done <- quiet.Run(t.Context()) }()
+			c, err := net.Dial("tcp", quiet.Addrs()[0].String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.client(t, c.(*net.TCPConn))
+			c.Close()
+			if sum := <-done; len(sum.Ends) != 1 || sum.Ends[0] != tt.want {
+				t.Errorf("%+v, want %+v", sum.Ends, tt.want)
+			}
+		})
 	}
 }

@@ -55,15 +55,7 @@ func (v *volley) hold(family int) (fd int, local netip.AddrPort, errno syscall.E
 
 // aim prepares a raw socket, and the segment for it.
 func (v *volley) aim(fd int, s shot, local netip.AddrPort, v6 bool) ([]byte, syscall.Errno) {
-	raw, err := bpf.Assemble(between(s.to.Port(), local.Port(), v6))
-	if err != nil {
-		return nil, syscall.EINVAL
-	}
-	program := make([]sys.SockFilter, len(raw))
-	for i, r := range raw {
-		program[i] = sys.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
-	if errno := sys.AttachFilter(fd, program); errno != 0 {
+	if errno := attach(fd, between(s.to.Port(), local.Port(), v6)); errno != 0 {
 		return nil, errno
 	}
 	if errno := v.prepare(fd, s, v6); errno != 0 {
@@ -75,4 +67,17 @@ func (v *volley) aim(fd int, s shot, local netip.AddrPort, v6 bool) ([]byte, sys
 		return nil, syscall.EINVAL
 	}
 	return payload, 0
+}
+
+// attach gives a raw socket its filter.
+func attach(fd int, filter []bpf.Instruction) syscall.Errno {
+	raw, err := bpf.Assemble(filter)
+	if err != nil {
+		return syscall.EINVAL
+	}
+	program := make([]sys.SockFilter, len(raw))
+	for i, r := range raw {
+		program[i] = sys.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	return sys.AttachFilter(fd, program)
 }

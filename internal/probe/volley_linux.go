@@ -22,6 +22,7 @@ type volley struct {
 	watch   int      // -1: none
 	flying  map[int32]*flight
 	buffers [64]int32
+	echoes  uint16 // echo requests sent by raw sockets
 }
 
 // flight is a probe that may still be answered.
@@ -30,6 +31,7 @@ type flight struct {
 	at     time.Time
 	holder int    // of the source port of a segment made by hand; -1: none
 	port   uint16 // that port; 0: of no such segment
+	id     uint16 // the identifier of an echo request from a raw socket; 0: of none
 }
 
 func (f *flight) close(fd int) {
@@ -76,10 +78,14 @@ func (v *volley) send(s shot) *evidence.Probe {
 	p := &evidence.Probe{Experiment: s.experiment, Protocol: s.protocol, Form: s.form, Size: s.size, To: s.to, TTL: s.ttl}
 	fd, holder, port, errno := -1, -1, uint16(0), syscall.Errno(0)
 	var made []byte
-	if s.form == "" {
-		fd, errno = v.socket(s)
-	} else {
+	id := uint16(0)
+	switch {
+	case s.form != "":
 		fd, holder, port, made, errno = v.rawSocket(s)
+	case s.protocol == echo:
+		fd, made, id, errno = v.echoSocket(s)
+	default:
+		fd, errno = v.socket(s)
 	}
 	at := time.Now()
 	if errno == 0 {
@@ -100,7 +106,7 @@ func (v *volley) send(s shot) *evidence.Probe {
 	if fd < 0 {
 		return p
 	}
-	f := &flight{fact: p, at: at, holder: holder, port: port}
+	f := &flight{fact: p, at: at, holder: holder, port: port, id: id}
 	if p.Sent == 0 {
 		f.close(fd)
 		return p
@@ -250,7 +256,7 @@ func (v *volley) fire(fd int, s shot, payload []byte) syscall.Errno {
 		return errno
 	}
 	switch {
-	case s.protocol == echo:
+	case s.protocol == echo && payload == nil:
 		payload = echoRequest(s.to.Addr().Is6())
 	case s.size != 0:
 		headers := 28 // IPv4 and UDP
@@ -331,11 +337,14 @@ func (v *volley) read(fd int, f *flight, failed syscall.Errno) bool {
 		if f.port != 0 && (i.Quoted == nil || i.Quoted.SrcPort != f.port) {
 			continue // a raw socket gets the errors about every segment to its host (raw_v4_input, raw_icmp_error)
 		}
+		if f.id != 0 && !quotes(q.Payload, f.id) {
+			continue
+		}
 		p.Answer, p.From, p.ICMP = evidence.AnswerICMP, i.Offender, i
 		return true
 	}
 	if p.Protocol != tcp {
-		return v.readDatagram(fd, p)
+		return v.readDatagram(fd, f)
 	}
 	if p.Form != "" {
 		return v.readSegment(fd, p)
@@ -380,9 +389,16 @@ func (v *volley) readSegment(fd int, p *evidence.Probe) bool {
 	return true
 }
 
-func (v *volley) readDatagram(fd int, p *evidence.Probe) bool {
+func (v *volley) readDatagram(fd int, f *flight) bool {
 	var b [64]byte
+	p := f.fact
 	_, errno := sys.Peek(fd, b[:])
+	if f.id != 0 && errno != 0 {
+		// The first told of an error about another packet, and cleared it.
+		if _, errno = sys.Peek(fd, b[:]); errno != 0 {
+			return false
+		}
+	}
 	switch {
 	case errno == syscall.EAGAIN:
 		return false

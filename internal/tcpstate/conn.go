@@ -27,25 +27,25 @@ type End struct {
 	nTTL     uint8
 	idRun    uint8  // IPv4 identifications in a row that counted on
 	id       uint16 // the last one that was not 0
+	Window   uint16
+	Scale    uint8 // of its windows, once both ends agreed
+	turns    uint8 // how often turn was measured
 
 	hasSeq, hasAck, hasISN, hasFIN bool
 	finAcked                       bool
-	asking                         bool  // see ask
-	again                          bool  // what it sent last was sent before: an answer tells no time (Karn)
-	turns                          uint8 // how often turn was measured
-	Scale                          uint8 // of its windows, once both ends agreed
-	Window                         uint16
+	lacks                          bool   // the capture lacks something of what it sent
+	asking                         bool   // see ask
+	again                          bool   // what it sent last was sent before: an answer tells no time (Karn)
+	longest                        uint16 // octets of the longest segment
+	passed                         uint16 // of the longest when everything was acknowledged last
 
 	isn, next, ack, fin uint32
-	turn                uint32        // the shortest time that it took to answer, in microseconds
-	askedLen            uint32        // octets of the segment that asked first
-	askedFor            uint32        // milliseconds from asked to what asked last
-	idle                uint32        // milliseconds in which nothing was said before asked
-	longest             uint32        // octets of the longest segment
-	passed              uint32        // of the longest when everything was acknowledged last
-	nextAt              time.Duration // when the octet before next was sent first
-	asked               time.Duration // when it sent what is not answered yet
-	shut                time.Duration // since when its window is closed
+	turn                uint32 // the shortest time that it took to answer, in microseconds
+	asked               uint32 // when it sent what is not answered yet, in milliseconds since the first packet
+	askedFor            uint32 // milliseconds from asked to what asked last
+	askedLen            uint32 // octets of the segment that asked first
+	idle                uint32 // milliseconds in which nothing was said before asked
+	shut                uint32 // since when its window is closed, in milliseconds since the first packet
 
 	Packets     uint32
 	SYNs        uint32 // SYNs without ACK
@@ -54,7 +54,8 @@ type End struct {
 	Resent      uint32 // segments with data that was sent before
 	Unanswered  uint32 // how often it asked again, data, FIN or probe, since the other end was last heard
 	ZeroWindows uint32
-	Bytes       uint64 // of data, on the wire, repeated ones included
+	nextAt      time.Duration // when the octet before next was sent first
+	Bytes       uint64        // of data, on the wire, repeated ones included
 }
 
 // TTL lists the different TTLs of the segments that the end sent, RSTs left
@@ -86,6 +87,15 @@ func (e *End) addTTL(ttl uint8) {
 
 // FINAcked reports whether the other end acknowledged the end's FIN.
 func (e *End) FINAcked() bool { return e.finAcked }
+
+// Lacks reports whether the capture is known to lack something that the end sent:
+// the other end acknowledges more, or there is a gap, which may have been filled
+// later.
+func (e *End) Lacks() bool { return e.lacks }
+
+// WentOn reports whether the end acknowledged anything: it had been answered,
+// also where the capture lacks the answer.
+func (e *End) WentOn() bool { return e.hasAck }
 
 // SentFIN reports whether the end closed its direction.
 func (e *End) SentFIN() bool { return e.FINs > 0 }
@@ -120,6 +130,7 @@ type Conn struct {
 	Acked     bool // and the initiator acknowledged it
 	Refused   bool // a RST acknowledged the SYN
 	Crossed   bool // both ends sent a SYN
+	Reused    bool // its addresses and ports were an earlier connection's
 	Evicted   bool // given up for want of room: packets may have come later
 
 	// The end.
@@ -230,7 +241,7 @@ func (c *Conn) Handshake() Handshake {
 		return SYNACKBad
 	case c.Refused:
 		return RefusedByRST
-	case c.hardICMP() && to.Packets == 0:
+	case c.hardICMP() && to.Packets == 0 && !from.hasAck:
 		return ICMPAnswered
 	case to.Packets > 0:
 		return OtherAnswer

@@ -32,7 +32,7 @@ type Notice struct {
 	// kernel's timer wheel rounds up: a timer is late by at most one tick of its
 	// level, an eighth of its length.
 	After, Latest time.Duration
-	By            string          // what tells: "retransmission", "user_timeout", "keepalive", "window_probes"
+	By            string          // what tells: "retransmission", "user_timeout", "keepalive", "window_probes", "heartbeat"
 	Sent          []time.Duration // what is sent until then, in vain: retransmissions or probes
 }
 
@@ -42,6 +42,7 @@ const (
 	ByUserTimeout    = "user_timeout"
 	ByKeepAlive      = "keepalive"
 	ByWindowProbes   = "window_probes"
+	ByHeartbeat      = "heartbeat"
 )
 
 func (p AliveParams) filled() AliveParams {
@@ -174,6 +175,26 @@ func (p AliveParams) Idle() Notice {
 	n.Latest += p.Heartbeat + jiffy
 	for i := range n.Sent {
 		n.Sent[i] += p.Heartbeat
+	}
+	return n
+}
+
+// Forgotten is for an idle connection that the peer no longer knows, as after a
+// reboot, or that a device resets which has forgotten it: the first packet that
+// is sent is answered with RST (RFC 9293 §3.5.1), one round trip later. A device
+// that drops it instead is the same as a peer that has vanished.
+func (p AliveParams) Forgotten() Notice {
+	p = p.filled()
+	wait, by := p.KeepIdle, ByKeepAlive
+	if p.Heartbeat > 0 && (wait <= 0 || p.Heartbeat < wait) {
+		wait, by = p.Heartbeat, ByHeartbeat
+	}
+	if wait <= 0 {
+		return Notice{Never: true}
+	}
+	n := Notice{After: wait + p.RTT, Latest: wait + p.RTT + tick(wait), By: by, Sent: []time.Duration{wait}}
+	if by == ByHeartbeat {
+		n.Latest = n.After + jiffy // this program's own timer
 	}
 	return n
 }

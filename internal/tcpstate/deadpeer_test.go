@@ -60,6 +60,12 @@ func TestDeadPeer(t *testing.T) {
 		{"in flight, keepalive does not count", AliveParams{KeepIdle: second, KeepInterval: second, KeepCount: 1, UserTimeout: 5 * second}, AliveParams.InFlight,
 			5400 * time.Millisecond, ByUserTimeout, ms(200, 400, 800), false},
 
+		// RFC 9293 §3.5.1: the first packet is answered with RST.
+		{"forgotten, nothing set", AliveParams{UserTimeout: second}, AliveParams.Forgotten, 0, "", nil, true},
+		{"forgotten, keepalive", AliveParams{RTT: 20 * time.Millisecond, KeepIdle: 10 * second}, AliveParams.Forgotten, 10020 * time.Millisecond, ByKeepAlive, ms(10000), false},
+		{"forgotten, a heartbeat before", AliveParams{KeepIdle: 10 * second, Heartbeat: 3 * second}, AliveParams.Forgotten, 3 * second, ByHeartbeat, ms(3000), false},
+		{"forgotten, a heartbeat behind", AliveParams{KeepIdle: 10 * second, Heartbeat: 30 * second}, AliveParams.Forgotten, 10 * second, ByKeepAlive, ms(10000), false},
+
 		// tcp_probe_timer: the first probe after the RTO, then doubling; given up
 		// when tcp_retries2 have gone unanswered.
 		{"no window, defaults", AliveParams{}, AliveParams.ZeroWindow, 924600 * time.Millisecond, ByWindowProbes, ms(200, 600, 1400, 3000), false},
@@ -103,9 +109,9 @@ func TestDeadPeerProperties(t *testing.T) {
 		}
 		p := AliveParams{RTT: d("rtt", 0, 800), Retries: rapid.IntRange(0, 20).Draw(t, "retries"), KeepIdle: d("idle", 0, 9) * 1000,
 			KeepInterval: d("interval", 0, 9) * 1000, KeepCount: rapid.IntRange(0, 9).Draw(t, "count"), UserTimeout: d("user", 0, 9000), Heartbeat: d("beat", 0, 9000)}
-		for name, n := range map[string]Notice{"idle": p.Idle(), "in flight": p.InFlight(), "no window": p.ZeroWindow()} {
+		for name, n := range map[string]Notice{"idle": p.Idle(), "in flight": p.InFlight(), "no window": p.ZeroWindow(), "forgotten": p.Forgotten()} {
 			if n.Never {
-				if name != "idle" || p.KeepIdle > 0 || p.Heartbeat > 0 {
+				if name != "idle" && name != "forgotten" || p.KeepIdle > 0 || p.Heartbeat > 0 {
 					t.Fatalf("%s: never, with %+v", name, p)
 				}
 				continue

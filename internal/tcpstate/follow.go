@@ -26,7 +26,9 @@ func (t *Tracker) follow(c *Conn, s *Segment, side int, last time.Duration, step
 	default:
 		c.plain(s, side, last, step)
 	}
-	me.Window = s.Window
+	if !s.NoWindow {
+		me.Window = s.Window
+	}
 	if s.Flags&(FIN|SYN) == FIN { // with a SYN it closes nothing
 		c.finish(s, side, step)
 	}
@@ -190,7 +192,7 @@ func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 	}
 	step.Sense = c.sense(s, side)
 	if s.Len > 0 || s.Flags&FIN != 0 || step.Sense == SenseKeepAlive {
-		me.ask(s, last)
+		c.ask(me, s, last)
 	}
 	end := s.Seq + s.Len
 	if s.Flags&FIN != 0 {
@@ -201,6 +203,7 @@ func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 		me.isn = s.Seq
 		me.sent(end, s.Time)
 	case before(me.next, end):
+		me.lacks = me.lacks || before(me.next, s.Seq)
 		me.sent(end, s.Time)
 	case end != s.Seq:
 		me.again = true
@@ -234,13 +237,13 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		case !me.hasSeq || s.Seq == me.next:
 			return SenseData
 		case s.Len == 1 && s.Seq == me.next-1:
-			me.askAgain(s)
+			c.askAgain(me, s)
 			return SenseKeepAlive
 		case before(me.next, s.Seq):
 			return SenseDataGap
 		case !before(me.next, s.Seq+s.Len):
 			me.Resent++
-			me.askAgain(s)
+			c.askAgain(me, s)
 			if s.Len == 1 && peer.hasAck && peer.Window == 0 {
 				return SenseProbe
 			}
@@ -249,17 +252,17 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		return SenseData
 	case s.Flags&ACK == 0:
 		return SenseOther
-	case s.Window == 0 && me.State.Synchronized():
+	case s.Window == 0 && !s.NoWindow && me.State.Synchronized():
 		if me.ZeroWindows == 0 || me.Window != 0 {
-			me.shut = s.Time
+			me.shut = c.since(s)
 		}
 		me.ZeroWindows++
 		return SenseZeroWindow
 	case me.hasSeq && s.Seq == me.next-1 && me.hasAck && s.Ack == me.ack && !me.hasFIN && me.Packets > 1 && (me.next != me.isn+1 || c.Acked):
-		me.askAgain(s)
+		c.askAgain(me, s)
 		return SenseKeepAlive
 	case me.hasAck && s.Ack == me.ack:
-		if s.Window != me.Window {
+		if s.Window != me.Window && !s.NoWindow {
 			return SenseWindowUpdate
 		}
 		if peer.hasSeq && before(s.Ack, peer.next) {
@@ -278,6 +281,9 @@ func (c *Conn) acknowledge(s *Segment, side int, step *Step) {
 		}
 	}
 	if !me.hasAck || before(me.ack, s.Ack) {
+		if peer.hasSeq && before(peer.next, s.Ack) || !peer.hasSeq && me.hasAck {
+			peer.lacks = true
+		}
 		if s.Ack == peer.next && peer.hasSeq {
 			me.answered(peer, s.Time)
 			peer.passed = peer.longest
@@ -319,7 +325,7 @@ func (c *Conn) finish(s *Segment, side int, step *Step) {
 	me.FINs++
 	if me.hasFIN {
 		if s.Len == 0 {
-			me.askAgain(s)
+			c.askAgain(me, s)
 		}
 		if step.Sense != SenseLate {
 			step.Sense = SenseFINAgain

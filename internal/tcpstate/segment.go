@@ -55,21 +55,22 @@ const (
 
 // Segment is one TCP segment as it was captured.
 type Segment struct {
-	Time    time.Duration // since the epoch, or any other fixed moment
-	Frame   uint64        // its number in the capture, from 1
-	Src     Addr
-	Dst     Addr
-	SrcPort uint16
-	DstPort uint16
-	Seq     uint32
-	Ack     uint32
-	Flags   uint16
-	Window  uint16 // as in the header, not scaled
-	Len     uint32 // octets of data on the wire, also where the capture cut them
-	ID      uint16 // IPv4 identification; 0 in IPv6
-	TTL     uint8  // the hop limit of IPv6
-	Path    uint16 // how it was wrapped; the tracker keeps that of a connection's first segment
-	Options []byte // between the fixed header and the data, as far as captured
+	Time     time.Duration // since the epoch, or any other fixed moment
+	Frame    uint64        // its number in the capture, from 1
+	Src      Addr
+	Dst      Addr
+	SrcPort  uint16
+	DstPort  uint16
+	Seq      uint32
+	Ack      uint32
+	Flags    uint16
+	Window   uint16 // as in the header, not scaled
+	NoWindow bool   // the capture cut the header before the window
+	Len      uint32 // octets of data on the wire, also where the capture cut them
+	ID       uint16 // IPv4 identification; 0 in IPv6
+	TTL      uint8  // the hop limit of IPv6
+	Path     uint16 // how it was wrapped; the tracker keeps that of a connection's first segment
+	Options  []byte // between the fixed header and the data, as far as captured
 }
 
 // Endpoint is one end's address and port.

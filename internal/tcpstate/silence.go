@@ -21,7 +21,7 @@ func (c *Conn) Unheard(end int) Silence {
 		return Silence{}
 	}
 	return Silence{Asked: true, Repeats: me.Unanswered, For: time.Duration(me.askedFor) * time.Millisecond, Idle: time.Duration(me.idle) * time.Millisecond,
-		Len: me.askedLen, Larger: me.askedLen > me.passed, FINOnly: me.hasFIN && peer.hasAck && peer.ack == me.fin}
+		Len: me.askedLen, Larger: min(me.askedLen, 1<<16-1) > uint32(me.passed), FINOnly: me.hasFIN && peer.hasAck && peer.ack == me.fin}
 }
 
 // Outstanding says that an octet of an end was sent and is not acknowledged.
@@ -30,35 +30,39 @@ func (c *Conn) Outstanding(end int, seq uint32) bool {
 	return peer.hasAck && me.hasSeq && !before(seq, peer.ack) && before(seq, me.next)
 }
 
-// WindowClosed says that the end's window is 0, and how long it has been.
-func (e *End) WindowClosed(now time.Duration) (time.Duration, bool) {
+// WindowClosed says that an end's window is 0, and how long it has been.
+func (c *Conn) WindowClosed(end int) (time.Duration, bool) {
+	e := &c.Ends[end]
 	if e.Window != 0 || e.ZeroWindows == 0 {
 		return 0, false
 	}
-	return max(now-e.shut, 0), true
+	return max(c.Last-c.First-time.Duration(e.shut)*time.Millisecond, 0), true
 }
 
-// apart is the least time, in milliseconds, between two askings. No stack sends again sooner without
-// having heard something (RFC 6298 §2.4 has 1 s, Linux 200 ms), but a capture can
-// hold a frame twice.
+// apart is the least time, in milliseconds, between two askings. No stack sends
+// again sooner without having heard something (RFC 6298 §2.4 has 1 s, Linux
+// 200 ms), but a capture can hold a frame twice.
 const apart = 100
 
 // ask notes that an end sent what wants an answer; nothing was said since last.
-func (e *End) ask(s *Segment, last time.Duration) {
-	e.longest = max(e.longest, s.Len)
+func (c *Conn) ask(e *End, s *Segment, last time.Duration) {
+	e.longest = max(e.longest, uint16(min(s.Len, 1<<16-1)))
 	if !e.asking {
-		e.asking, e.asked, e.askedFor, e.askedLen, e.Unanswered = true, s.Time, 0, s.Len, 0
+		e.asking, e.asked, e.askedFor, e.askedLen, e.Unanswered = true, c.since(s), 0, s.Len, 0
 		e.idle = milliseconds(s.Time - last)
 	}
 }
 
 // askAgain notes that an end repeated what it sent.
-func (e *End) askAgain(s *Segment) {
-	if after := milliseconds(s.Time - e.asked); e.asking && after >= e.askedFor+apart && milliseconds(s.Time-e.nextAt) >= apart {
-		e.askedFor = after
+func (c *Conn) askAgain(e *End, s *Segment) {
+	if now := c.since(s); e.asking && now >= e.asked+e.askedFor+apart && milliseconds(s.Time-e.nextAt) >= apart {
+		e.askedFor = now - e.asked
 		e.Unanswered++
 	}
 }
+
+// since is a segment's time in milliseconds since the connection's first.
+func (c *Conn) since(s *Segment) uint32 { return milliseconds(s.Time - c.First) }
 
 // heard notes that an end's asking was answered, or spoken into.
 func (e *End) heard() { e.asking, e.Unanswered = false, 0 }

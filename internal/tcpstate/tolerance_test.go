@@ -106,6 +106,27 @@ func TestTimeRunsBackwards(t *testing.T) {
 	}
 }
 
+// Where the capture cut the window, nothing is said of it.
+func TestNoWindow(t *testing.T) {
+	all := script(t, whole)
+	for i := range all {
+		all[i].Window, all[i].NoWindow = 0, true
+	}
+	tr := NewTracker(1, func(c *Conn) {
+		for i := range c.Ends {
+			if _, closed := c.WindowClosed(i); closed || c.Ends[i].ZeroWindows != 0 {
+				t.Errorf("end %d: a window of 0", i)
+			}
+		}
+	})
+	for i := range all {
+		if step := tr.Segment(&all[i]); step.Sense == SenseZeroWindow || step.Sense == SenseWindowUpdate || step.Sense == SenseProbe {
+			t.Errorf("%d: sense %d", i, step.Sense)
+		}
+	}
+	tr.Flush()
+}
+
 func follow(segments []Segment) []string {
 	stories, _ := track(segments)
 	return stories

@@ -59,7 +59,7 @@ const together = 16
 
 // Segments follows several segments, one after the other. It is faster than
 // following each by itself: the memory of all their connections is asked for
-// before the first one has come.
+// before the first one has come. Each may be nil.
 func (t *Tracker) Segments(all []Segment, each func(*Segment, Step)) {
 	var hashes [together]uint32
 	for len(all) > 0 {
@@ -71,7 +71,10 @@ func (t *Tracker) Segments(all []Segment, each func(*Segment, Step)) {
 		}
 		t.fetched += t.table.fetch(hashes[:len(part)])
 		for i := range part {
-			each(&part[i], t.segment(&part[i], hashes[i]))
+			step := t.segment(&part[i], hashes[i])
+			if each != nil {
+				each(&part[i], step)
+			}
 		}
 	}
 }
@@ -88,7 +91,7 @@ func (t *Tracker) segment(s *Segment, h uint32) Step {
 	}
 	if sl == nil {
 		n, sl, side = t.begin(h, s)
-		step.New = true
+		step.New, sl.conn.Reused = true, step.Reused
 	}
 	c := &sl.conn
 	last := c.Last

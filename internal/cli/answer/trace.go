@@ -313,7 +313,7 @@ func refused(d *evidence.Dial, i int) string {
 		case p.Sent > 0:
 			return ""
 		case p.Protocol == "icmp" && p.Errno == "EACCES":
-			why = "No echo request was sent: this user's groups are not within the sysctl net.ipv4.ping_group_range."
+			why = "No echo request was sent: this user's groups are not within the sysctl net.ipv4.ping_group_range, and CAP_NET_RAW is missing."
 		case p.Errno != "":
 			why = fmt.Sprintf("No packet was sent to find the way: this host said %s.", p.Errno)
 		}

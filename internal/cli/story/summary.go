@@ -70,7 +70,7 @@ func Summary(s terminal.Style, sum *conversation.Summary, title func(cause.ID) s
 // GivenUp says that not all connections were followed to their end, and how they
 // would be.
 func GivenUp(sum *conversation.Summary) string {
-	return fmt.Sprintf("%s not followed to the end for want of room; what came of them later counts as others. %d at once are the most: --max-connections N follows more, in about 500 octets each",
+	return fmt.Sprintf("%s not followed to the end for want of room; what came of them later counts as others. %d at once are the most: --max-connections N follows more, in about 600 octets each",
 		count(sum.GivenUp, "connection was", "connections were"), sum.Limit)
 }
 

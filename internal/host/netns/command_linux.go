@@ -74,6 +74,12 @@ func (c *Cmd) startOn(started chan<- error) {
 		defer runtime.UnlockOSThread()
 	} // else the policy holds for the thread, which ends with this goroutine
 	err := c.policy.apply()
+	var group *cgroup
+	if err == nil && c.policy == Cgroup {
+		if group, err = newCgroup(); err == nil {
+			c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(group.dir.Fd())
+		}
+	}
 	if err == nil {
 		err = sys.InNetNS(c.host.fd, c.Cmd.Start)
 	}
@@ -81,6 +87,7 @@ func (c *Cmd) startOn(started chan<- error) {
 	if err == nil {
 		<-c.done
 	}
+	group.close()
 }
 
 // Wait is [exec.Cmd.Wait]; several goroutines may call it.

@@ -16,6 +16,10 @@ const (
 	// Landlock is a ruleset that fails TCP's connect(2) with EACCES. It needs
 	// Linux 6.7; Start fails without it.
 	Landlock
+	// Cgroup is a control group with a BPF program that fails every connect(2)
+	// with EPERM (BPF_CGROUP_INET4_CONNECT). It needs CAP_BPF and CAP_NET_ADMIN
+	// in the first user namespace and a mount of cgroup2; Start fails without.
+	Cgroup
 )
 
 // Deny puts the process, which has not been started, under the policy.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -196,7 +197,7 @@ func TestSecurityNoNewPrivs(t *testing.T) {
 func TestParseStatus(t *testing.T) {
 	var got evidence.Security
 	err := parseStatus("Name:\tsh\nCapEff:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t3\n", &got)
-	if want := (evidence.Security{Seccomp: 2, NoNewPrivs: true}); err != nil || got != want {
+	if want := (evidence.Security{Seccomp: 2, NoNewPrivs: true}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

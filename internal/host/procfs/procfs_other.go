@@ -29,5 +29,10 @@ func Conntrack() (*evidence.Conntrack, error) { return nil, unsupported("connect
 // Security needs Linux.
 func Security() (*evidence.Security, error) { return nil, unsupported("security policies") }
 
+// ConnectPrograms needs Linux.
+func ConnectPrograms() ([]evidence.CgroupProgram, error) {
+	return nil, unsupported("control groups")
+}
+
 // MemoryFree needs Linux.
 func MemoryFree() (uint64, error) { return 0, unsupported("free memory") }

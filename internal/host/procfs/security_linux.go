@@ -13,7 +13,8 @@ import (
 // seccomp(2) and no_new_privs (/proc/thread-self/status), the active Linux
 // security modules, and this thread's profile under the first of them that has
 // one. Modules and profile are empty where they cannot be read. A Landlock
-// domain, a cgroup program and the rules themselves cannot be seen from within.
+// domain and the rules themselves cannot be seen from within; for programs of the
+// control group see [ConnectPrograms].
 func Security() (*evidence.Security, error) {
 	status, err := os.ReadFile("/proc/thread-self/status")
 	if err != nil {
