@@ -161,6 +161,9 @@ func TestSweepSaysWhatDialSays(t *testing.T) {
 			for _, a := range slices.Sorted(maps.Keys(dialed)) {
 				d, s := dialed[a], swept[a]
 				s.Latency, s.Attempts = d.Latency, d.Attempts
+				if more := s.SYNs - d.SYNs; d.Outcome == cause.Timeout && (more == 1 || more == -1) {
+					s.SYNs = d.SYNs // the last of them was due in the moment of the deadline
+				}
 				if s != d {
 					t.Errorf("%s:\ndial  %+v\nsweep %+v", a, d, s)
 				}

@@ -19,7 +19,8 @@ const usage = `usage: scripts/bench dial [-rounds N] [-dials N] [-leave N] [-qui
        scripts/bench sweep [-rounds N] [-bits N] [-quick] [WORKLOAD...]
        scripts/bench listen [-connections N] [-resets N] [-rounds N] [-batch N] [-held N] [-quick]
        scripts/bench talk [-size N] [-rounds N] [-quick] [sending] [receiving] [both]
-       scripts/bench watch [-rounds N] [-connects N] [-rate N]
+       scripts/bench watch [-rounds N] [-connects N] [-rate N] [-loads N]
+       scripts/bench sockets [-rounds N] [-connections N]
        scripts/bench attribution [-timeout D] [-md FILE] [SCENARIO...]
 
 dial  Dialer.DialReport beside net.Dialer and a C program, alone and a thousand
@@ -36,6 +37,7 @@ talk  dialscope talk beside nc, ncat and socat: a GiB through pipes, in either
       direction and both at once
 watch a load of connections alone, and beside dialscope watch and bpftrace: what
       each costs, and how much of it each sees
+sockets  dialscope sockets beside ss and netstat, with many sockets
 attribution dialscope beside nmap, tcptraceroute, mtr and hping3 in scenarios
       of the lab: who names the cause and the culprit, and how long that takes
 `
@@ -75,6 +77,10 @@ func main() {
 		err = talkSink(args)
 	case "talkpeer": // is at the connection's other end
 		err = talkPeer(args)
+	case "sockets":
+		err = socketsBench(args)
+	case "holdsockets": // what is listed, started by sockets
+		err = holdSockets(args)
 	case "connects": // the load, started by watch
 		err = connectsLoad(args)
 	case "sweepclient": // in the client's namespace, started by sweep

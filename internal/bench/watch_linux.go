@@ -18,12 +18,15 @@ import (
 	"github.com/dialscope/dialscope/internal/host/netns"
 )
 
+// made is what a load says of itself.
+type made struct {
+	Elapsed, CPU time.Duration
+	Made         int
+}
+
 // watched is what one run cost the load, and what the watcher saw of it.
 type watched struct {
-	load struct {
-		Elapsed, CPU time.Duration
-		Made         int
-	}
+	load           made
 	watcherCPU     time.Duration
 	begun, ended   uint64
 	events, missed uint64
@@ -36,6 +39,7 @@ func watchBench(args []string) error {
 	rounds := flags.Int("rounds", 5, "rounds")
 	connects := flags.Int("connects", 100_000, "connections in each run")
 	rate := flags.Int("rate", 20_000, "connections a second; 0: as fast as it goes")
+	loads := flags.Int("loads", 1, "processes that make them, each its share")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -75,24 +79,24 @@ func watchBench(args []string) error {
 	for round := range *rounds {
 		for i := range contestants {
 			at := (i + round) % len(contestants)
-			w, err := beside(h, contestants[at].argv, *connects, *rate)
+			w, err := beside(h, contestants[at].argv, *connects, *rate, *loads)
 			if err != nil {
 				return fmt.Errorf("%s: %w", contestants[at].name, err)
 			}
 			all[at] = append(all[at], w)
 		}
 	}
-	fmt.Printf("%d connections a run, %d a second wanted, each opened and closed by a RST; medians of %d rounds\n\n", *connects, *rate, *rounds)
-	fmt.Printf("%-32s %12s %12s %10s %14s %12s %10s\n", "", "load's CPU", "elapsed", "ratio", "watcher's CPU", "seen begun", "lost")
+	fmt.Printf("%d connections a run, %d a second wanted, by %d processes, each opened and closed by a RST; medians of %d rounds\n\n", *connects, *rate, *loads, *rounds)
+	fmt.Printf("%-32s %12s %12s %10s %14s %12s %10s\n", "", "load's CPU", "reached", "ratio", "watcher's CPU", "seen begun", "lost")
 	base := medianOf(all[0], func(w watched) float64 { return float64(w.load.CPU) })
 	for i, c := range contestants {
 		per := func(f func(watched) float64) float64 { return medianOf(all[i], f) }
-		made := per(func(w watched) float64 { return float64(w.load.Made) })
+		count := per(func(w watched) float64 { return float64(w.load.Made) })
 		cpu := per(func(w watched) float64 { return float64(w.load.CPU) })
-		fmt.Printf("%-32s %9.2f µs %10.2f s %10.2f %11.2f µs %12.4f %10.0f\n", c.name, cpu/made/1e3,
-			per(func(w watched) float64 { return w.load.Elapsed.Seconds() }), cpu/base,
-			per(func(w watched) float64 { return float64(w.watcherCPU) })/made/1e3,
-			per(func(w watched) float64 { return float64(w.begun) })/made,
+		fmt.Printf("%-32s %9.2f µs %10.0f/s %10.2f %11.2f µs %12.4f %10.0f\n", c.name, cpu/count/1e3,
+			per(func(w watched) float64 { return float64(w.load.Made) / w.load.Elapsed.Seconds() }), cpu/base,
+			per(func(w watched) float64 { return float64(w.watcherCPU) })/count/1e3,
+			per(func(w watched) float64 { return float64(w.begun) })/count,
 			per(func(w watched) float64 { return float64(w.missed) }))
 	}
 	fmt.Println("\nload's CPU and watcher's CPU: user and system, for each connection. ratio: load's CPU to that alone.")
@@ -131,7 +135,7 @@ func medianOf(all []watched, f func(watched) float64) float64 {
 }
 
 // beside runs the load beside a watcher; none where argv is nil.
-func beside(h *netns.Host, argv []string, connects, rate int) (w watched, err error) {
+func beside(h *netns.Host, argv []string, connects, rate, loads int) (w watched, err error) {
 	var watcher *netns.Cmd
 	if argv != nil {
 		watcher = h.Command(context.Background(), argv[0], argv[1:]...)
@@ -152,9 +156,27 @@ func beside(h *netns.Host, argv []string, connects, rate int) (w watched, err er
 	if err != nil {
 		return w, err
 	}
-	out, err := h.Command(context.Background(), self, "connects", strconv.Itoa(connects), strconv.Itoa(rate)).Output()
-	if err == nil {
-		err = json.Unmarshal(out, &w.load)
+	running := make([]*netns.Cmd, loads)
+	outs := make([]bytes.Buffer, loads)
+	for i := range running {
+		running[i] = h.Command(context.Background(), self, "connects", strconv.Itoa(connects/loads), strconv.Itoa(rate/loads), strconv.Itoa(7001+i))
+		running[i].Stdout = &outs[i]
+		if err := running[i].Start(); err != nil {
+			return w, err
+		}
+	}
+	for i, cmd := range running {
+		var one made
+		failed := cmd.Wait()
+		if failed == nil {
+			failed = json.Unmarshal(outs[i].Bytes(), &one)
+		}
+		if failed != nil && err == nil {
+			err = failed
+		}
+		w.load.Elapsed = max(w.load.Elapsed, one.Elapsed)
+		w.load.CPU += one.CPU
+		w.load.Made += one.Made
 	}
 	if watcher == nil {
 		return w, err
@@ -216,8 +238,8 @@ func (w *watched) read(content []byte) {
 // connectsLoad opens connections to itself, accepts them and closes both ends by
 // a RST, at most rate a second, and prints what that took.
 func connectsLoad(args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("usage: connects N RATE")
+	if len(args) != 3 {
+		return fmt.Errorf("usage: connects N RATE PORT")
 	}
 	total, err := strconv.Atoi(args[0])
 	if err != nil {
@@ -227,7 +249,11 @@ func connectsLoad(args []string) error {
 	if err != nil {
 		return err
 	}
-	to := &syscall.SockaddrInet4{Port: 7001, Addr: [4]byte{127, 0, 0, 1}}
+	port, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	to := &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
 	listener, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -243,9 +269,9 @@ func connectsLoad(args []string) error {
 	var before, after syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 	began := time.Now()
-	for made := range total {
-		if rate > 0 && made%20 == 0 {
-			if ahead := time.Duration(made)*time.Second/time.Duration(rate) - time.Since(began); ahead > 0 {
+	for n := range total {
+		if rate > 0 && n%20 == 0 {
+			if ahead := time.Duration(n)*time.Second/time.Duration(rate) - time.Since(began); ahead > 0 {
 				time.Sleep(ahead)
 			}
 		}
@@ -269,8 +295,5 @@ func connectsLoad(args []string) error {
 	elapsed := time.Since(began)
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
-	return json.NewEncoder(os.Stdout).Encode(struct {
-		Elapsed, CPU time.Duration
-		Made         int
-	}{elapsed, cpu, total})
+	return json.NewEncoder(os.Stdout).Encode(made{elapsed, cpu, total})
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type socketsOptions struct {
 	only      string
 	order     string
 	info      bool
+	noHolders bool
 	json      bool
 	colour    string
 }
@@ -90,6 +92,7 @@ func (o *socketsOptions) register(flags *pflag.FlagSet) {
 	flags.Var(choice{&o.only, []string{"wrong"}}, "only", "show only `WHICH`: wrong, those that are marked")
 	sample("only", "wrong")
 	flags.BoolVarP(&o.info, "info", "i", false, "with what the kernel knows of each connection (TCP_INFO): round trip, window, retransmissions")
+	flags.BoolVar(&o.noHolders, "no-processes", false, "do not look for the processes that hold them: with many sockets that takes the most time")
 	flags.Var(choice{&o.order, sockets.Orders}, "sort", "sort by `COLUMN`: "+strings.Join(sockets.Orders, ", "))
 	sample("sort", "recv-q")
 	flags.BoolVar(&o.json, "json", false, "JSON: one document, on one line")
@@ -98,11 +101,19 @@ func (o *socketsOptions) register(flags *pflag.FlagSet) {
 }
 
 func (a *app) sockets(o *socketsOptions) error {
+	if o.noHolders && (len(o.pids) > 0 || len(o.names) > 0 || o.order == "process") {
+		return usagef("--no-processes: leave out --pid, --process and --sort process, which need them")
+	}
+	// Nearly all of a large table lives until the end, and the end is near.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	t, err := socktable.Read(time.Now(), socktable.Query{
-		TCP: o.network != "udp", UDP: o.network != "tcp", Info: true, Processes: true,
+		TCP: o.network != "udp", UDP: o.network != "tcp", Info: true, Processes: !o.noHolders,
 	})
 	if err != nil {
 		return err
+	}
+	if o.noHolders {
+		t.NoProcesses = "--no-processes was given"
 	}
 	for _, pid := range o.pids {
 		if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err != nil {

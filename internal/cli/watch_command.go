@@ -154,7 +154,7 @@ func (w *watcher) report(args []string, status int, told []string, left int) {
 			b.WriteString(part + "\n")
 		}
 	}
-	b.WriteString("\n" + s.Bold(terminal.Printable(s.Text("Connections of "+clip(strings.Join(args, " "))))) + s.Dim(fmt.Sprintf(" (exit status %d)", status)) + "\n")
+	b.WriteString("\n" + s.Bold(terminal.Printable(s.Text("Connections of "+clip(strings.Join(strings.Fields(strings.Join(args, " ")), " "))))) + s.Dim(fmt.Sprintf(" (exit status %d)", status)) + "\n")
 	for _, note := range w.notes() {
 		line(note)
 	}

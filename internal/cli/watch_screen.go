@@ -38,7 +38,7 @@ func (w *watcher) screen(ctx context.Context) error {
 	var mu sync.Mutex
 	view := &watchview.Screen{Source: w.source.Name(), Missing: w.notes(), Sum: &w.tracker.Summary, Began: w.began}
 	w.tracker.Tell = func(s *watch.Story, n watch.News, _ *watch.Event) {
-		if w.o.wants(s) && (!w.o.failed || w.o.shows(n)) {
+		if view.Knows(s.Number) || w.o.wants(s) && (!w.o.failed || w.o.shows(n)) {
 			view.Tell(s)
 		}
 	}

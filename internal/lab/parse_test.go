@@ -105,7 +105,7 @@ func TestParseErrors(t *testing.T) {
 		{"three chains", "chain: [1]", "chain: [1, 2, 3]", "topology.chain: 3 lengths: at most two, near and far"},
 		{"family", "topology:", "families: [5]\ntopology:", "example.yaml:4: families[0]: 5 is no address family: write 4 or 6"},
 		{"confidence", "truth:", "expect: {at_least: sure}\ntruth:", `example.yaml:10: expect.at_least: "sure": write certain, likely or possible`},
-		{"policy", "truth:", "confine: {deny: selinux}\ntruth:", `example.yaml:10: confine.deny: "selinux": write seccomp or landlock`},
+		{"policy", "truth:", "confine: {deny: selinux}\ntruth:", `example.yaml:10: confine.deny: "selinux": write seccomp, landlock or cgroup`},
 		{"signal", `{target: "<server>:80"}`, `{target: "<server>:80", signal: HUP}`, `dial.signal: "HUP": write INT`},
 		{"peer beside a chain", "truth:", "peer: {script: \"\"}\ntruth:", "example.yaml:4: topology: a scripted peer brings its own"},
 	} {

@@ -72,7 +72,7 @@ type Process struct {
 type Flow struct {
 	RTT             time.Duration // smoothed
 	Resent          uint32        // segments, in the connection's whole life
-	Acked, Received uint64        // octets; Acked counts the SYN
+	Acked, Received uint64        // octets as TCP_INFO counts them: see [Story.Sent], [Story.Got]
 	SegmentsIn      uint32
 }
 

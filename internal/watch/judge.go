@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,7 +171,7 @@ func (s *Story) attempt() *evidence.Dial {
 		case errno != "":
 			info.State = "CLOSE"
 			add(took, &evidence.SOError{Errno: errno})
-		case took >= overdue || info.TotalRetrans > 0:
+		case took >= overdue || info.TotalRetrans > 0 || s.thrownAway():
 			add(took, &evidence.Expired{Limit: took, Scope: "context"})
 		default:
 			add(took, &evidence.Cancelled{By: "caller"})
@@ -183,6 +184,12 @@ func (s *Story) attempt() *evidence.Dial {
 		target = "socket"
 	}
 	return &evidence.Dial{Target: target, Network: s.network(), Took: took, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: took, Log: log}}}
+}
+
+// thrownAway says that this host threw a packet of the handshake away: nobody can
+// have answered, or the answer is lost, however early the process gave up.
+func (s *Story) thrownAway() bool {
+	return slices.ContainsFunc(s.Heard, func(e evidence.Entry) bool { _, is := e.Fact.(*evidence.KernelDrop); return is })
 }
 
 // ending writes what was seen of an established connection's end.
@@ -210,7 +217,7 @@ func (s *Story) ending() *evidence.Dial {
 	default:
 		log.Add(lived, FromKernel, &evidence.End{By: evidence.ByClose})
 	}
-	log.Add(lived, FromKernel, &evidence.Flow{State: state, Sent: s.Flow.Acked, Received: s.Flow.Received, Retransmitted: s.Flow.Resent})
+	log.Add(lived, FromKernel, &evidence.Flow{State: state, Sent: s.Sent(), Received: s.Got(), Retransmitted: s.Flow.Resent})
 	log = append(log, s.Facts...)
 	return &evidence.Dial{Target: s.Remote.String(), Network: s.network(), Took: lived, Attempts: []evidence.Attempt{{Remote: s.Remote, Took: lived, Log: log}}}
 }

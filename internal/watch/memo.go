@@ -50,7 +50,7 @@ func (s *Story) shape() (k shape, is bool) {
 		return k, false
 	}
 	return shape{s.before, s.First, s.Errno, s.RSTIn, s.RSTOut, s.UDP, s.Remote.Addr().Is6(),
-		s.Flow.Acked > 0, s.Flow.Received > 0, s.Flow.Resent > 0, classOf(s.Local), classOf(s.Remote), s.Local.Addr() == s.Remote.Addr(), s.Local == s.Remote}, true
+		s.Sent() > 0, s.Got() > 0, s.Flow.Resent > 0, classOf(s.Local), classOf(s.Remote), s.Local.Addr() == s.Remote.Addr(), s.Local == s.Remote}, true
 }
 
 // mostShapes bounds the memory; there are some dozens in practice.

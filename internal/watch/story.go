@@ -117,6 +117,35 @@ func (s *Story) Handshake() (time.Duration, bool) {
 	return s.Opened.Sub(s.Began), true
 }
 
+// Sent is how many octets of data the peer has acknowledged. The kernel counts the
+// SYN of an active open (tcp_ack; a passive one begins behind it,
+// tcp_create_openreq_child) and this end's FIN among them.
+func (s *Story) Sent() uint64 {
+	extra := uint64(0)
+	if !s.In {
+		extra++
+	}
+	switch {
+	case s.State == sockets.FINWait2, s.State == sockets.TimeWait:
+		extra++
+	case s.State != sockets.Closed:
+	case s.before == sockets.FINWait2, s.before == sockets.TimeWait, s.before == sockets.Closing:
+		extra++
+	case s.before == sockets.LastACK && !s.RSTIn && s.Errno == "" && !s.Vanished:
+		extra++
+	}
+	return s.Flow.Acked - min(extra, s.Flow.Acked)
+}
+
+// Got is how many octets of data came. TCP_INFO counts the peer's FIN, which a
+// look at the table cannot tell apart unless the state does.
+func (s *Story) Got() uint64 {
+	if s.Looked && s.First == "peer" {
+		return s.Flow.Received - min(1, s.Flow.Received)
+	}
+	return s.Flow.Received
+}
+
 // Failed says that the initiator of an attempt of this host did not get what it
 // asked for, or that an established connection ended in an error.
 func (s *Story) Failed() bool { return failing(&s.Verdict) }

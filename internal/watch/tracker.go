@@ -432,6 +432,7 @@ func (t *Tracker) dropped(e *Event) {
 		t.tell(stray, StrayPacket, e)
 		return
 	}
+	s.take(e)
 	s.drop(e)
 	s.hear(e)
 	s.step(e, e.Reason)

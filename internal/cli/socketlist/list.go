@@ -5,6 +5,7 @@
 package socketlist
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/netip"
@@ -78,18 +79,22 @@ func (l *List) Text(w io.Writer, s terminal.Style) {
 	columns := l.columns(s, marks)
 	var b strings.Builder
 	flush := func() { io.WriteString(w, b.String()); b.Reset() }
+	var row []byte
 	if len(l.Rows) > 0 {
-		b.WriteString(s.Bold(line(s, columns, -1)) + "\n")
+		row = appendRow(row, s, columns, -1)
+		b.WriteString(s.Bold(string(row)) + "\n")
 	}
 	for n, i := range l.Rows {
-		text := line(s, columns, n)
+		row = appendRow(row[:0], s, columns, n)
 		switch grade := l.grade(marks[i]); {
 		case grade == sockets.Wrong:
-			text = s.Bad(text)
+			b.WriteString(s.Bad(string(row)))
 		case grade == sockets.Notice:
-			text = s.Doubtful(text)
+			b.WriteString(s.Doubtful(string(row)))
+		default:
+			b.Write(row)
 		}
-		b.WriteString(text + "\n")
+		b.WriteByte('\n')
 		if l.Info && l.Table.Sockets[i].Info != nil {
 			for _, more := range terminal.Wrap(s.Text(infoWords(l.Table.Sockets[i].Info)), max(0, s.Width-6)) {
 				b.WriteString(s.Dim("      "+more) + "\n")
@@ -118,6 +123,11 @@ func (l *List) columns(s terminal.Style, marks map[int32][]int) []*column {
 	local, remote := &column{title: "local", least: 14}, &column{title: "remote", least: 14}
 	timing, process := &column{title: "timer", rank: 4}, &column{title: "process", least: 8, rank: 1}
 	user, group := &column{title: "user", right: true, rank: 8}, &column{title: "container", rank: 6}
+	all := []*column{mark, network, state, recv, send, local, remote, timing, user, process, group}
+	for _, c := range all {
+		c.cells = make([]string, 0, len(l.Rows))
+	}
+	holders := map[int32]string{} // most sockets are of few processes
 	for _, i := range l.Rows {
 		k := &l.Table.Sockets[i]
 		mark.cells = append(mark.cells, numbers(marks[i]))
@@ -128,11 +138,10 @@ func (l *List) columns(s terminal.Style, marks map[int32][]int) []*column {
 		local.cells = append(local.cells, at(k.Local, k.Interface))
 		remote.cells = append(remote.cells, at(k.Remote, ""))
 		timing.cells = append(timing.cells, s.Text(timerWords(k)))
-		process.cells = append(process.cells, terminal.Printable(s.Text(l.process(k))))
+		process.cells = append(process.cells, l.named(holders, s, k))
 		user.cells = append(user.cells, strconv.FormatUint(uint64(k.UID), 10))
 		group.cells = append(group.cells, terminal.Printable(s.Text(l.container(k))))
 	}
-	all := []*column{mark, network, state, recv, send, local, remote, timing, user, process, group}
 	all = slices.DeleteFunc(all, func(c *column) bool { return empty(c) && c != remote && c != local })
 	fit(s, all)
 	return slices.DeleteFunc(all, func(c *column) bool { return c.width < 0 })
@@ -195,26 +204,32 @@ func slack(columns []*column) (n int) {
 	return n
 }
 
-// line is one row, or with -1 the titles.
-func line(s terminal.Style, columns []*column, row int) string {
-	var b strings.Builder
+// appendRow appends one row, or with -1 the titles, without the spaces at its end.
+func appendRow(b []byte, s terminal.Style, columns []*column, row int) []byte {
 	for n, c := range columns {
 		text := c.title
 		if row >= 0 {
 			text = c.cells[row]
 		}
 		text = s.Fit(text, c.width)
+		fill := c.width - terminal.Columns(text)
 		if c.right {
-			text = terminal.PadLeft(text, c.width)
-		} else if n < len(columns)-1 {
-			text = terminal.Pad(text, c.width)
+			b = append(appendSpaces(b, fill), text...)
+		} else {
+			b = appendSpaces(append(b, text...), fill)
 		}
-		b.WriteString(text)
 		if n < len(columns)-1 {
-			b.WriteString("  ")
+			b = appendSpaces(b, gap)
 		}
 	}
-	return strings.TrimRight(b.String(), " ")
+	return bytes.TrimRight(b, " ")
+}
+
+func appendSpaces(b []byte, n int) []byte {
+	for range n {
+		b = append(b, ' ')
+	}
+	return b
 }
 
 func numbers(marks []int) string {
@@ -252,6 +267,19 @@ func timerWords(s *sockets.Socket) string {
 	text := s.Timer.String() + " " + cause.Duration(s.Expires)
 	if s.Retries > 0 {
 		text += fmt.Sprintf(" ×%d", s.Retries)
+	}
+	return text
+}
+
+// named is what the process of a socket is called, as the style can show it.
+func (l *List) named(known map[int32]string, s terminal.Style, k *sockets.Socket) string {
+	if len(k.Holders) != 1 {
+		return terminal.Printable(s.Text(l.process(k)))
+	}
+	text, is := known[k.Holders[0]]
+	if !is {
+		text = terminal.Printable(s.Text(l.process(k)))
+		known[k.Holders[0]] = text
 	}
 	return text
 }
@@ -352,7 +380,7 @@ func (l *List) sum(b *strings.Builder, s terminal.Style) {
 	}
 	notes := []string{text + "."}
 	if l.Table.NoProcesses != "" {
-		notes = append(notes, "Which processes hold them could not be looked for: "+l.Table.NoProcesses+".")
+		notes = append(notes, "Which processes hold them was not looked for: "+l.Table.NoProcesses+".")
 	} else if n := l.Table.Unheld; n > 0 {
 		notes = append(notes, fmt.Sprintf("Of %s the process is not visible from here (process ?): it is another user's, which root or CAP_SYS_PTRACE sees, or outside this PID namespace.", plural(n, "socket")))
 	}

@@ -11,6 +11,9 @@ import (
 // Libraries that know every cluster of Unicode take longer to start than a
 // dial; names, addresses and prose need no more than this.
 func Columns(text string) int {
+	if ascii(text) {
+		return len(text)
+	}
 	columns := 0
 	for text != "" {
 		if rest, is := strings.CutPrefix(text, "\x1b["); is {
@@ -22,6 +25,16 @@ func Columns(text string) int {
 		text = text[size:]
 	}
 	return columns
+}
+
+// ascii says that a text is nothing but printable ASCII, as most are.
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // truncate keeps what fits into width columns of a text without sequences.

@@ -63,7 +63,7 @@ var asciiTwins = strings.NewReplacer(
 // Text gives text as this style can show it: an ASCII style gets twins of the
 // signs that this program writes, and a question mark for any other.
 func (s Style) Text(text string) string {
-	if s.Unicode {
+	if s.Unicode || ascii(text) {
 		return text
 	}
 	text = asciiTwins.Replace(text)
@@ -78,6 +78,9 @@ func (s Style) Text(text string) string {
 // Printable replaces control characters, which a name or a kernel string could
 // carry into the terminal.
 func Printable(text string) string {
+	if ascii(text) {
+		return text
+	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			return '?'

@@ -70,10 +70,10 @@ func AppendDocument(b []byte, at time.Time, st *watch.Story, n watch.News, e *wa
 	if st.Flow.RTT != 0 { // smoothed, as the kernel last had it
 		b = strconv.AppendInt(append(b, `,"rtt_ns":`...), int64(st.Flow.RTT), 10)
 	}
-	b = strconv.AppendUint(append(b, `,"resent":`...), uint64(st.Resent), 10)        // segments, while it was watched
-	b = strconv.AppendUint(append(b, `,"bytes_acknowledged":`...), outOf(st), 10)    // octets of data that the peer has
-	b = strconv.AppendUint(append(b, `,"bytes_received":`...), st.Flow.Received, 10) // octets
-	b = appendSome(b, `,"first_to_close":`, st.First)                                // here, peer
+	b = strconv.AppendUint(append(b, `,"resent":`...), uint64(st.Resent), 10)     // segments, while it was watched
+	b = strconv.AppendUint(append(b, `,"bytes_acknowledged":`...), st.Sent(), 10) // octets of data that the peer has
+	b = strconv.AppendUint(append(b, `,"bytes_received":`...), st.Got(), 10)      // octets
+	b = appendSome(b, `,"first_to_close":`, st.First)                             // here, peer
 	switch {
 	case st.RSTIn:
 		b = append(b, `,"rst":"received"`...)

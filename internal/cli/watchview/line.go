@@ -132,6 +132,9 @@ func appendPlace(b []byte, a netip.AddrPort) []byte {
 		return append(b, '*')
 	case a.Addr().IsUnspecified():
 		return strconv.AppendUint(append(b, "*:"...), uint64(a.Port()), 10)
+	case a.Port() == 0: // the kernel has not chosen it
+		b = a.AppendTo(b)
+		return append(b[:len(b)-1], '*')
 	}
 	return a.AppendTo(b)
 }
@@ -244,8 +247,8 @@ func appendEnded(b []byte, st *watch.Story) []byte {
 		b = append(b, ", then reset"...)
 	}
 	if st.Flow.Acked+st.Flow.Received > 0 {
-		b = append(appendOctets(append(b, ", "...), outOf(st)), " out, "...)
-		b = append(appendOctets(b, st.Flow.Received), " in"...)
+		b = append(appendOctets(append(b, ", "...), st.Sent()), " out, "...)
+		b = append(appendOctets(b, st.Got()), " in"...)
 	}
 	if st.Resent > 0 {
 		b = appendResent(append(b, ", "...), st, "segment")
@@ -254,15 +257,6 @@ func appendEnded(b []byte, st *watch.Story) []byte {
 		b = append(append(append(b, " ("...), st.Unjudged...), ')')
 	}
 	return b
-}
-
-// outOf is what the peer has acknowledged, without the SYN, which the kernel
-// counts too.
-func outOf(st *watch.Story) uint64 {
-	if st.Flow.Acked > 0 {
-		return st.Flow.Acked - 1
-	}
-	return 0
 }
 
 func appendDropped(b []byte, e *watch.Event) []byte {
@@ -340,7 +334,7 @@ func Summary(s terminal.Style, sum *watch.Summary, lost uint64, took time.Durati
 	}
 	if lost > 0 {
 		b.WriteByte('\n')
-		line("%s lost: they came faster than they could be read. What is counted above is too little by as much.", plural(lost, "event was", "events were"))
+		line("%s lost: they came faster than they could be read, or one while another was noted. What is counted above is too little by as much.", plural(lost, "event was", "events were"))
 	}
 	if sum.GivenUp > 0 {
 		b.WriteByte('\n')

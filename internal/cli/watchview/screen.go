@@ -27,9 +27,10 @@ type Screen struct {
 	Sum     *watch.Summary
 	Began   time.Time
 
-	rows  map[uint64]*watch.Story
-	order []uint64 // by number
-	held  []uint64 // what is shown while it is frozen; nil: it is not
+	rows   map[uint64]*watch.Story // the tracker's own while they go on, copies of those that are over
+	order  []uint64                // by number
+	held   []uint64                // what is shown while it is frozen; nil: it is not
+	frozen map[uint64]*watch.Story // copies of those
 
 	sort    int
 	reverse bool
@@ -116,7 +117,7 @@ var orders = []struct {
 	{"handshake", func(a, b *watch.Story) int { return cmp.Compare(handshake(b), handshake(a)) }},
 	{"resent", func(a, b *watch.Story) int { return cmp.Compare(b.Resent, a.Resent) }},
 	{"octets", func(a, b *watch.Story) int {
-		return cmp.Compare(b.Flow.Acked+b.Flow.Received, a.Flow.Acked+a.Flow.Received)
+		return cmp.Compare(b.Sent()+b.Got(), a.Sent()+a.Got())
 	}},
 }
 
@@ -125,7 +126,12 @@ func handshake(s *watch.Story) time.Duration {
 	return d
 }
 
-// Tell takes a story that has news. The screen keeps a copy.
+// Knows says that a story is among the rows: its end has to be told, since the
+// tracker then uses it for another.
+func (c *Screen) Knows(number uint64) bool { return c.rows[number] != nil }
+
+// Tell takes a story that has news. Until it has ended the screen looks at the
+// tracker's own, so that a connection is copied once and not at each change.
 func (c *Screen) Tell(s *watch.Story) {
 	if s.Number == 0 {
 		return // a packet that belongs to no connection: it is counted in the sum
@@ -136,10 +142,36 @@ func (c *Screen) Tell(s *watch.Story) {
 	if c.rows[s.Number] == nil {
 		c.order = append(c.order, s.Number)
 	}
-	c.rows[s.Number] = s.Clone()
+	if s.Ended.IsZero() {
+		c.rows[s.Number] = s
+	} else {
+		c.rows[s.Number] = s.Clone()
+	}
 	if len(c.order) > mostRows {
 		c.forget()
 	}
+}
+
+// row is a connection as it is shown; nil: it had to give way.
+func (c *Screen) row(number uint64) *watch.Story {
+	if s := c.frozen[number]; s != nil {
+		return s
+	}
+	return c.rows[number]
+}
+
+// freeze keeps what is shown as it is now, or lets it go on.
+func (c *Screen) freeze() {
+	if c.held != nil {
+		c.held, c.frozen = nil, nil
+		return
+	}
+	held := append([]uint64{}, c.list()...)
+	c.frozen = make(map[uint64]*watch.Story, len(held))
+	for _, n := range held {
+		c.frozen[n] = c.rows[n].Clone()
+	}
+	c.held = held
 }
 
 // forget makes room for a tenth.
@@ -191,7 +223,7 @@ func (c *Screen) Press(k Key) (leave bool) {
 	case Escape:
 		c.open = false
 	case Enter:
-		c.open = !c.open && c.rows[c.chosen] != nil
+		c.open = !c.open && c.row(c.chosen) != nil
 	case "/":
 		c.typing, c.filter = true, ""
 	case "x":
@@ -201,11 +233,7 @@ func (c *Screen) Press(k Key) (leave bool) {
 	case "r":
 		c.reverse = !c.reverse
 	case " ", "f":
-		if c.held != nil {
-			c.held = nil
-		} else {
-			c.held = append([]uint64{}, c.list()...)
-		}
+		c.freeze()
 	case Up, "k":
 		c.move(-1)
 	case Down, "j":
@@ -271,8 +299,8 @@ func (c *Screen) Draw(s terminal.Style, width, height int, now time.Time) []stri
 	switch {
 	case c.help:
 		body = c.drawHelp(s)
-	case c.open && c.rows[c.chosen] != nil:
-		body = Ladder(s, c.rows[c.chosen], now)
+	case c.open && c.row(c.chosen) != nil:
+		body = Ladder(s, c.row(c.chosen), now)
 	default:
 		body = c.drawList(s, height-3)
 	}
@@ -348,10 +376,7 @@ func (c *Screen) drawList(s terminal.Style, height int) []string {
 	c.top = min(max(0, c.top), max(0, len(list)-c.height))
 	lines := []string{s.Bold(s.Fit(cells(s, "", "began", "state", "process", "local", "remote", "handshake", "out/in", "what"), s.Width))}
 	for _, n := range list[c.top:min(len(list), c.top+c.height)] {
-		st := c.rows[n]
-		if st == nil {
-			continue
-		}
+		st := c.row(n)
 		lines = append(lines, c.drawRow(s, st, n == c.chosen))
 	}
 	if len(list) == 0 {
@@ -385,7 +410,7 @@ func (c *Screen) drawRow(s terminal.Style, st *watch.Story, chosen bool) string 
 	}
 	octets := ""
 	if st.Flow.Acked+st.Flow.Received > 0 {
-		octets = Octets(outOf(st)) + "/" + Octets(st.Flow.Received)
+		octets = Octets(st.Sent()) + "/" + Octets(st.Got())
 	}
 	arrow := s.Pick("→", ">")
 	if st.In {
@@ -469,7 +494,7 @@ func Ladder(s terminal.Style, st *watch.Story, now time.Time) []string {
 	if !st.Ended.IsZero() {
 		end = st.Ended
 	}
-	add(fmt.Sprintf("%s; %s out, %s in; %d sent again; RTT %s", cause.Duration(max(end.Sub(st.Began), 0)), Octets(outOf(st)), Octets(st.Flow.Received), st.Resent, cause.Duration(st.Flow.RTT)))
+	add(fmt.Sprintf("%s; %s out, %s in; %d sent again; RTT %s", cause.Duration(max(end.Sub(st.Began), 0)), Octets(st.Sent()), Octets(st.Got()), st.Resent, cause.Duration(st.Flow.RTT)))
 	if v := st.Verdict; v.Cause != "" {
 		if v.Explanation == "" {
 			v, _ = watch.Judge(st)

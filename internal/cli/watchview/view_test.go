@@ -225,6 +225,51 @@ func TestScreenFreezes(t *testing.T) {
 	}
 }
 
+// What is frozen stays as it was, whatever becomes of it and of the rows: a busy
+// host fills them a hundred times a minute.
+func TestScreenFreezesCopies(t *testing.T) {
+	c := &Screen{}
+	live := &watch.Story{Number: 1, Began: start, State: sockets.SYNSent}
+	c.Tell(live)
+	c.Press(Down)
+	c.Press(" ")
+	live.State, live.Ended = sockets.Closed, start
+	c.Tell(live)
+	for i := range uint64(3 * mostRows) {
+		c.Tell(&watch.Story{Number: i + 2, Began: start, Ended: start})
+	}
+	if lines := c.Draw(terminal.Style{}, 120, 10, later); !strings.Contains(lines[2], "SYN_SENT") {
+		t.Errorf("frozen:\n%s", strings.Join(lines, "\n"))
+	}
+	c.Press(Enter)
+	if lines := c.Draw(terminal.Style{}, 120, 10, later); !strings.Contains(lines[1], "#1 ") {
+		t.Errorf("its ladder:\n%s", strings.Join(lines, "\n"))
+	}
+	c.Press(Escape)
+	c.Press(" ")
+	if lines := c.Draw(terminal.Style{}, 120, 10, later); strings.Contains(strings.Join(lines, "\n"), "SYN_SENT") {
+		t.Errorf("thawed:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// The tracker's own story is looked at while it goes on, and a copy kept once it
+// is over: the tracker uses it for another then.
+func TestScreenCopiesEnds(t *testing.T) {
+	c := &Screen{}
+	s := &watch.Story{Number: 1, Began: start, State: sockets.SYNSent}
+	c.Tell(s)
+	s.State = sockets.Established
+	if !c.Knows(1) || c.Knows(2) || c.row(1).State != sockets.Established {
+		t.Errorf("while it goes on: %+v", c.row(1))
+	}
+	s.State, s.Ended = sockets.Closed, start
+	c.Tell(s)
+	*s = watch.Story{Number: 2, State: sockets.SYNSent}
+	if got := c.row(1); got.Number != 1 || got.State != sockets.Closed {
+		t.Errorf("when it is over: %+v", got)
+	}
+}
+
 // A million connections take no more room than two thousand; those that stand
 // stay longest.
 func TestScreenIsBounded(t *testing.T) {

@@ -97,7 +97,8 @@ type Event struct {
 	// TCP's own figures at that moment (tcp_sock): StateChange, Retransmit.
 	RTT             time.Duration // smoothed
 	Retransmissions uint32        // in the whole life of the socket
-	Acked, Received uint64        // bytes
+	Acked           uint64        // bytes, with the SYN of an active open and this end's FIN
+	Received        uint64        // bytes, without the peer's FIN
 
 	// Reason is the kernel's name without its prefix: of SKB_DROP_REASON_ for
 	// Drop ("NETFILTER_DROP"), of SK_RST_REASON_ for ResetSent (Linux 6.10);

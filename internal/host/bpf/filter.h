@@ -91,6 +91,17 @@ struct {
 	MAP_TYPE(value, u64);
 } reported SEC(".maps");
 
+// twins is whether set_state is under way, and how often its twin stood in.
+struct twins {
+	u64 busy, caught;
+};
+struct {
+	MAP_UINT(type, MAP_PERCPU_ARRAY);
+	MAP_UINT(max_entries, 1);
+	MAP_TYPE(key, u32);
+	MAP_TYPE(value, struct twins);
+} twins SEC(".maps");
+
 INLINE int same(const u8 *a)
 {
 	const u64 *w = (const u64 *)a;

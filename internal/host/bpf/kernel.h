@@ -95,6 +95,7 @@ struct sock_common {
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
+	unsigned long skc_flags;
 };
 struct sock {
 	struct sock_common __sk_common;
@@ -197,6 +198,7 @@ enum { SYS_socket = 198, SYS_connect = 203 };
 
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_ICMPV6 = 58 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_LISTEN = 10, TCP_NEW_SYN_RECV = 12 };
+enum { SOCK_DONE = 1 }; // bit of skc_flags: the peer's FIN has come (tcp_fin)
 enum { EINTR = 4, EISCONN = 106, EALREADY = 114, EINPROGRESS = 115, MAX_ERRNO = 511 };
 
 enum { RING_NO_WAKEUP = 1, RING_FORCE_WAKEUP = 2, RING_AVAILABLE = 0 }; // bpf_ringbuf_submit, bpf_ringbuf_query

@@ -118,13 +118,17 @@ SHARED int from_sock(struct event *e, struct sock *sk)
 	return 1;
 }
 
-INLINE void from_tcp(struct event *e, struct tcp_sock *tp)
+INLINE void from_tcp(struct event *e, struct sock *sk, struct tcp_sock *tp)
 {
 	e->lport = htons(FAST(tp, inet_conn.icsk_inet.inet_sport));
 	e->srtt = FAST(tp, srtt_us) >> 3;
 	e->retrans = FAST(tp, total_retrans);
 	e->acked = FAST(tp, bytes_acked);
 	e->received = FAST(tp, bytes_received);
+	// The kernel counts the FIN among them (tcp_rcv_nxt_update).
+	unsigned long flags = FAST(sk, __sk_common.skc_flags);
+	if (e->received && flags & 1UL << SOCK_DONE)
+		e->received--;
 }
 
 // from_argument is from_sock for a tracepoint's own argument, whose type is
@@ -146,9 +150,9 @@ SHARED int from_argument(struct event *e, struct sock *sk)
 	} else if (typed) {
 		struct tcp_sock *tp = to_tcp_sock(sk);
 		if (tp)
-			from_tcp(e, tp);
+			from_tcp(e, sk, tp);
 	} else {
-		from_tcp(e, (struct tcp_sock *)sk);
+		from_tcp(e, sk, (struct tcp_sock *)sk);
 	}
 	FROM_CGROUP(FAST, e, sk);
 	return 1;

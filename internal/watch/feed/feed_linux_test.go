@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -350,5 +351,26 @@ func TestMissingIsSaid(t *testing.T) {
 	defer src.Close()
 	if all := strings.Join(src.Missing(), " "); !strings.Contains(all, "throws away") || !strings.Contains(all, "errno") || !strings.Contains(src.Name(), "100ms") {
 		t.Errorf("%s: %s", src.Name(), all)
+	}
+}
+
+// The octets that are told are those of data, whoever closed first.
+func TestKernelCountsData(t *testing.T) {
+	t.Parallel()
+	w := newNetwork(t)
+	s := watchIn(t, w.a, openKernel(t))
+	answer := func(c *net.TCPConn) { c.Read(make([]byte, 5)); c.Write(make([]byte, 7)) }
+	here := serve(t, w.b, 81, func(c *net.TCPConn) { answer(c); c.Read(make([]byte, 1)); c.Close() })
+	peer := serve(t, w.b, 82, func(c *net.TCPConn) { answer(c); c.Close() })
+	empty := serve(t, w.b, 83, func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.Close() })
+	talk := func(c net.Conn) { c.Write(make([]byte, 5)); io.ReadFull(c, make([]byte, 7)) }
+	must(t, dial(t, w.a, here, 10*time.Second, talk))
+	must(t, dial(t, w.a, peer, 10*time.Second, talk, func(c net.Conn) { c.Read(make([]byte, 1)) }))
+	must(t, dial(t, w.a, empty, 10*time.Second))
+	for port, want := range map[uint16][2]uint64{81: {5, 7}, 82: {5, 7}, 83: {0, 0}} {
+		st := s.await(t, fmt.Sprint("the end of ", port), ended(port))
+		if st.Sent() != want[0] || st.Got() != want[1] {
+			t.Errorf("port %d: %d out, %d in: %+v", port, st.Sent(), st.Got(), st)
+		}
 	}
 }

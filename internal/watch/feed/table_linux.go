@@ -58,6 +58,7 @@ func (t *table) Missing() []string {
 		"Attempts that fail at once, or never send a packet, are not seen, and of no failure the errno.",
 		"Packets that this host throws away are not seen.",
 		"Other network namespaces are not seen.",
+		"A FIN may be counted as an octet of data.",
 	}
 	switch {
 	case t.o.Tree:
