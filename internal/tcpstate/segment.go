@@ -38,8 +38,6 @@ func (a Addr) Netip() netip.Addr {
 // Is4 says that this is an IPv4 address.
 func (a Addr) Is4() bool { return a.Hi == 0 && a.Lo>>32 == 0xffff }
 
-func (a Addr) less(b Addr) bool { return a.Hi < b.Hi || a.Hi == b.Hi && a.Lo < b.Lo }
-
 // The control bits of a segment (RFC 9293 §3.1).
 const (
 	FIN uint16 = 1 << iota
