@@ -19,7 +19,7 @@ func printMachine(w io.Writer, work string) {
 	if fi, err := os.Stat(filepath.Join(work, "dialscope")); err == nil {
 		fmt.Fprintf(w, "dialscope %s, %.1f MB\n", commit(), float64(fi.Size())/1e6)
 	}
-	fmt.Fprintln(w, "µs; median of rounds (smallest–largest); ratios are taken round by round")
+	fmt.Fprintln(w, "µs where no unit stands; median of rounds (smallest–largest); ratios are taken round by round")
 }
 
 func firstLine(file string) string {
