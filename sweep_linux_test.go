@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -59,18 +60,7 @@ func acceptAll(t *testing.T, h *netns.Host, a netip.AddrPort) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	t.Cleanup(func() { l.Close(); <-ended })
+	testmain.Serve(t, l, func(*net.TCPConn) {})
 }
 
 // unlimited lifts the limit on the ICMP errors that a host sends (icmp(7)).

@@ -48,16 +48,9 @@ func (c *Conn) readFromPipe(f *os.File, p *sock.Pipe) (total int64, err error) {
 			if buf == nil {
 				buf = make([]byte, piece)
 			}
-			n, err := f.Read(buf)
-			if n > 0 {
-				n, bad := c.Write(buf[:n])
-				total += int64(n)
-				if bad != nil {
-					return total, bad
-				}
-			}
-			if err != nil {
-				return total, noEOF(err)
+			n, end, err := move(c, f, buf)
+			if total += int64(n); end {
+				return total, err
 			}
 		}
 	}
@@ -88,16 +81,9 @@ func (c *Conn) writeToPipe(f *os.File, p *sock.Pipe) (total int64, err error) {
 			if buf == nil {
 				buf = make([]byte, piece)
 			}
-			n, err := c.Read(buf)
-			if n > 0 {
-				n, bad := f.Write(buf[:n])
-				total += int64(n)
-				if bad != nil {
-					return total, bad
-				}
-			}
-			if err != nil {
-				return total, noEOF(err)
+			n, end, err := move(f, c, buf)
+			if total += int64(n); end {
+				return total, err
 			}
 		}
 	}
@@ -111,10 +97,18 @@ func (c *Conn) noteSplice(by string, err error) error {
 	return c.note(by, &net.OpError{Op: by, Net: c.report.Network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err})
 }
 
-// noEOF is the error of a copy, to which the end is none.
-func noEOF(err error) error {
-	if err == io.EOF {
-		return nil
+// move copies one piece; end says that it is the last: an error, or the end of
+// what is read, which is none.
+func move(to io.Writer, from io.Reader, buf []byte) (n int, end bool, err error) {
+	got, err := from.Read(buf)
+	if got > 0 {
+		var bad error
+		if n, bad = to.Write(buf[:got]); bad != nil {
+			return n, true, bad
+		}
 	}
-	return err
+	if err == io.EOF {
+		return n, true, nil
+	}
+	return n, err != nil, err
 }

@@ -13,28 +13,8 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope/cause"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
-
-// pipeFor is a pipe; blocking ones are those that a shell makes.
-func pipeFor(t testing.TB, blocking bool) (r, w *os.File) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close(); w.Close() })
-	if blocking {
-		r.Fd() // it sets the mode
-		w.Fd()
-	}
-	return r, w
-}
-
-func kindsOfPipe(t *testing.T, test func(t *testing.T, blocking bool)) {
-	for name, blocking := range map[string]bool{"blocking": true, "polled": false} {
-		t.Run(name, func(t *testing.T) { test(t, blocking) })
-	}
-}
 
 func noise(size int) []byte {
 	b := make([]byte, size)
@@ -46,11 +26,11 @@ func noise(size int) []byte {
 var splicedSizes = []int{0, 1, 65536, 65537, 9<<20 + 1}
 
 func TestSpliceFromAPipe(t *testing.T) {
-	kindsOfPipe(t, func(t *testing.T, blocking bool) {
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
 		for _, size := range splicedSizes {
 			ours, theirs := pairOf(t)
 			c := Watch(ours)
-			r, w := pipeFor(t, blocking)
+			r, w := testmain.Pipe(t, blocking)
 			sent := noise(size)
 			var feeding sync.WaitGroup
 			feeding.Go(func() { w.Write(sent); w.Close() })
@@ -80,11 +60,11 @@ func TestSpliceFromAPipe(t *testing.T) {
 }
 
 func TestSpliceToAPipe(t *testing.T) {
-	kindsOfPipe(t, func(t *testing.T, blocking bool) {
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
 		for _, size := range splicedSizes {
 			ours, theirs := pairOf(t)
 			c := Watch(ours)
-			r, w := pipeFor(t, blocking)
+			r, w := testmain.Pipe(t, blocking)
 			sent := noise(size)
 			var feeding sync.WaitGroup
 			feeding.Go(func() { theirs.Write(sent); theirs.Close() })
@@ -117,7 +97,7 @@ func TestSpliceAcrossAnUrgentOctet(t *testing.T) {
 	for _, late := range []bool{true, false} {
 		ours, theirs := pairOf(t)
 		c := Watch(ours)
-		r, w := pipeFor(t, true)
+		r, w := testmain.Pipe(t, true)
 		before, behind := noise(3000), noise(5000)
 		send := func() {
 			theirs.Write(before)
@@ -146,11 +126,11 @@ func TestSpliceAcrossAnUrgentOctet(t *testing.T) {
 
 // Whoever reads the output is gone: that is the output's, not the connection's end.
 func TestSpliceOutputGone(t *testing.T) {
-	kindsOfPipe(t, func(t *testing.T, blocking bool) {
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
 		ours, theirs := pairOf(t)
 		c := Watch(ours)
 		defer c.Close()
-		r, w := pipeFor(t, blocking)
+		r, w := testmain.Pipe(t, blocking)
 		r.Close()
 		theirs.Write([]byte("for nobody"))
 		n, err := c.WriteTo(w)
@@ -167,11 +147,11 @@ func TestSpliceOutputGone(t *testing.T) {
 
 // A full pipe whose reader goes away.
 func TestSpliceFullOutputGone(t *testing.T) {
-	kindsOfPipe(t, func(t *testing.T, blocking bool) {
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
 		ours, theirs := pairOf(t)
 		c := Watch(ours)
 		defer c.Close()
-		r, w := pipeFor(t, blocking)
+		r, w := testmain.Pipe(t, blocking)
 		var feeding sync.WaitGroup
 		defer feeding.Wait()
 		defer theirs.Close()
@@ -199,10 +179,10 @@ func (endless) Read(b []byte) (int, error) { return len(b), nil }
 
 // The connection's own end comes with its verdict, in both directions.
 func TestSpliceReset(t *testing.T) {
-	kindsOfPipe(t, func(t *testing.T, blocking bool) {
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
 		ours, theirs := pairOf(t)
 		c := Watch(ours)
-		r, w := pipeFor(t, blocking)
+		r, w := testmain.Pipe(t, blocking)
 		var feeding sync.WaitGroup
 		feeding.Go(func() { io.Copy(w, endless{}) }) //nolint:errcheck // it ends by an error
 		feeding.Go(func() {
@@ -223,7 +203,7 @@ func TestSpliceReset(t *testing.T) {
 
 		ours, theirs = pairOf(t)
 		c = Watch(ours)
-		r, w = pipeFor(t, blocking)
+		r, w = testmain.Pipe(t, blocking)
 		go func() { io.Copy(io.Discard, r) }()
 		theirs.Write(noise(1000))
 		feeding.Go(func() { reset(t, theirs) })
@@ -242,10 +222,10 @@ func TestSpliceReset(t *testing.T) {
 // While a copy waits for its pipe, others write; and it holds nobody up who
 // closes the connection.
 func TestSpliceWaits(t *testing.T) {
-	kindsOfPipe(t, func(t *testing.T, blocking bool) {
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
 		ours, theirs := pairOf(t)
 		c := Watch(ours)
-		r, w := pipeFor(t, blocking)
+		r, w := testmain.Pipe(t, blocking)
 		done := make(chan error, 1)
 		go func() { _, err := c.ReadFrom(r); done <- err }()
 		buf := make([]byte, 10)
@@ -267,12 +247,12 @@ func TestSpliceWaits(t *testing.T) {
 // A peer that does not read holds the copy, and takes no memory but the pipe's and
 // the socket's. Deadlines and Close end it.
 func TestSplicePeerThatNeverReads(t *testing.T) {
-	kindsOfPipe(t, func(t *testing.T, blocking bool) {
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
 		ours, theirs := pairOf(t)
 		ours.SetWriteBuffer(64 << 10)
 		theirs.SetReadBuffer(64 << 10)
 		c := Watch(ours)
-		r, w := pipeFor(t, blocking)
+		r, w := testmain.Pipe(t, blocking)
 		var feeding sync.WaitGroup
 		feeding.Go(func() { io.Copy(w, endless{}) }) //nolint:errcheck // it ends by an error
 		var meddling sync.WaitGroup
@@ -316,7 +296,7 @@ func TestSplicePipeGivesUp(t *testing.T) {
 	ours, _ := pairOf(t)
 	c := Watch(ours)
 	defer c.Close()
-	r, _ := pipeFor(t, false)
+	r, _ := testmain.Pipe(t, false)
 	r.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	if _, err := c.ReadFrom(r); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
@@ -334,7 +314,7 @@ func TestSplicePipeGivesUp(t *testing.T) {
 // What is no pipe, or no TCP connection of package net itself, is copied.
 func TestSpliceOnlyWhatCanBe(t *testing.T) {
 	ours, theirs := pairOf(t)
-	r, _ := pipeFor(t, false)
+	r, _ := testmain.Pipe(t, false)
 	regular, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)

@@ -34,9 +34,6 @@ func (v *view) peer() Culprit {
 	return Culprit{Kind: Destination, Address: v.remote.Addr()}
 }
 
-// finState says that the kernel has the peer's FIN (RFC 9293 §3.3.2).
-var finState = map[string]bool{"CLOSE_WAIT": true, "LAST_ACK": true, "CLOSING": true, "TIME_WAIT": true}
-
 func peerClosed(v *view) reading {
 	e := v.end
 	if !e.eof || e.errno != "" {
@@ -44,7 +41,7 @@ func peerClosed(v *view) reading {
 	}
 	// A read also gives 0 after this end's own SHUT_RD; the state tells.
 	// Without a FIN of this end's, CLOSE comes from a RST.
-	fin := finState[e.flow.State] || e.flow.State == "CLOSE" && e.ours
+	fin := e.flow.FINReceived() || e.flow.State == "CLOSE" && e.ours
 	r := reading{confidence: either(fin, Certain, Likely), culprit: v.peer(), blanks: v.stood()}
 	if e.shut {
 		r.culprit = Culprit{Kind: Nobody}

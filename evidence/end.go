@@ -68,3 +68,12 @@ type Alive struct {
 func (*End) Kind() Kind   { return "end" }
 func (*Flow) Kind() Kind  { return "flow" }
 func (*Alive) Kind() Kind { return "alive" }
+
+// FINReceived says that the kernel has the peer's FIN (RFC 9293 §3.3.2).
+func (f *Flow) FINReceived() bool {
+	switch f.State {
+	case "CLOSE_WAIT", "LAST_ACK", "CLOSING", "TIME_WAIT":
+		return true
+	}
+	return false
+}

@@ -34,17 +34,9 @@ func startToVerdict(dialscope string, rounds int) error {
 		}
 		commands = append(commands, c)
 	}
-	took := make([]spread, len(commands))
-	for round := range rounds + 1 {
-		for _, who := range order(len(commands), round) {
-			t, err := commands[who].run()
-			if err != nil {
-				return err
-			}
-			if round > 0 {
-				took[who] = append(took[who], micros(t)/1000)
-			}
-		}
+	took, err := byTurns(commands, rounds)
+	if err != nil {
+		return err
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 	for i, c := range commands {
@@ -55,6 +47,24 @@ func startToVerdict(dialscope string, rounds int) error {
 	}
 	goal("dialscope's median in ms", took[0].median(), 15)
 	return nil
+}
+
+// byTurns runs each command in every round, and gives their times in ms. The
+// first round is not counted.
+func byTurns(commands []command, rounds int) ([]spread, error) {
+	took := make([]spread, len(commands))
+	for round := range rounds + 1 {
+		for _, who := range order(len(commands), round) {
+			t, err := commands[who].run()
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 {
+				took[who] = append(took[who], micros(t)/1000)
+			}
+		}
+	}
+	return took, nil
 }
 
 func (c command) run() (time.Duration, error) {

@@ -41,14 +41,19 @@ func orchestrate(args []string) error {
 	if err != nil {
 		return err
 	}
+	err = besideServers("client", o.rounds, o.dials, o.leave)
+	if err == nil {
+		fmt.Printf("\nreproduce: scripts/bench dial -rounds %d -dials %d -leave %d\n", o.rounds, o.dials, o.leave)
+	}
+	return err
+}
+
+// besideServers has a client measure where one listens beside it, and one behind a veth.
+func besideServers(client string, numbers ...any) error {
 	return onStage("floor", func(s *stage) error {
 		if err := errors.Join(s.serve(s.here, lo+":"+port), s.serve(s.there, far+":"+port)); err != nil {
 			return err
 		}
-		if err := s.client("client", s.work, o.rounds, o.dials, o.leave); err != nil {
-			return err
-		}
-		fmt.Printf("\nreproduce: scripts/bench dial -rounds %d -dials %d -leave %d\n", o.rounds, o.dials, o.leave)
-		return nil
+		return s.client(append([]any{client, s.work}, numbers...)...)
 	})
 }

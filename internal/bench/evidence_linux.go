@@ -25,16 +25,11 @@ func orchestrateEvidence(args []string) error {
 	if err != nil {
 		return err
 	}
-	return onStage("floor", func(s *stage) error {
-		if err := errors.Join(s.serve(s.here, lo+":"+port), s.serve(s.there, far+":"+port)); err != nil {
-			return err
-		}
-		if err := s.client("evidenceclient", s.work, o.rounds, o.dials); err != nil {
-			return err
-		}
+	err = besideServers("evidenceclient", o.rounds, o.dials)
+	if err == nil {
 		fmt.Printf("\nreproduce: scripts/bench evidence -rounds %d -dials %d\n", o.rounds, o.dials)
-		return nil
-	})
+	}
+	return err
 }
 
 // evidenceClient measures within the client's namespace.
@@ -119,17 +114,9 @@ func evidenceOfCommand(dialscope, address string, rounds int) error {
 		fmt.Printf("\nleft out: %s: %v\n", first.name, err)
 	}
 	fmt.Printf("\nthe command, open, %s, start to exit: %d rounds of 1 run, ms\n", address, rounds)
-	took := make([]spread, len(commands))
-	for round := range rounds + 1 {
-		for _, who := range order(len(commands), round) {
-			t, err := commands[who].run()
-			if err != nil {
-				return err
-			}
-			if round > 0 {
-				took[who] = append(took[who], micros(t)/1000)
-			}
-		}
+	took, err := byTurns(commands, rounds)
+	if err != nil {
+		return err
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(t, "\tms\t: none\n")

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"syscall"
 	"time"
-
-	"github.com/dialscope/dialscope/internal/host/netns"
 )
 
 // socketsBench lists the sockets of a network namespace that has many, with
@@ -25,15 +23,11 @@ func socketsBench(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	n, err := netns.New()
+	h, close, err := oneHost("full")
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	h, err := n.Host("full")
-	if err != nil {
-		return err
-	}
+	defer close()
 	self, err := os.Executable()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -68,6 +69,18 @@ func onStage(c string, measure func(*stage) error) error {
 		return err
 	}
 	return measure(s)
+}
+
+// oneHost is a host without a network but its loopback; close takes it away.
+func oneHost(name string) (h *netns.Host, close func() error, err error) {
+	n, err := netns.New()
+	if err != nil {
+		return nil, nil, err
+	}
+	if h, err = n.Host(name); err != nil {
+		return nil, nil, errors.Join(err, n.Close())
+	}
+	return h, n.Close, nil
 }
 
 // client runs this program's command in the client's namespace to its end.

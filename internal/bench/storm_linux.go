@@ -63,15 +63,11 @@ func storm(args []string) error {
 	if err != nil {
 		return err
 	}
-	n, err := netns.New()
+	h, close, err := oneHost("storm")
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	h, err := n.Host("storm")
-	if err != nil {
-		return err
-	}
+	defer close()
 	s := &stormed{host: h, o: o}
 	if s.self, err = os.Executable(); err != nil {
 		return err

@@ -126,15 +126,12 @@ func talkBench(args []string) error {
 	if netns.Supported() != nil && os.Getenv("DIALSCOPE_BENCH_INSIDE") == "" {
 		return inside()
 	}
-	n, err := netns.New()
+	h, close, err := oneHost("talk")
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	s := &talkStage{o: o}
-	if s.host, err = n.Host("talk"); err != nil {
-		return err
-	}
+	defer close()
+	s := &talkStage{o: o, host: h}
 	if s.self, err = os.Executable(); err != nil {
 		return err
 	}

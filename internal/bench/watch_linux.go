@@ -43,15 +43,11 @@ func watchBench(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	n, err := netns.New()
+	h, close, err := oneHost("busy")
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	h, err := n.Host("busy")
-	if err != nil {
-		return err
-	}
+	defer close()
 	dir, err := os.MkdirTemp("", "bench-watch-")
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,13 +16,9 @@ import (
 // deadPeerOf opens a connection, to learn the round trip and what the socket
 // really has, and closes it.
 func (a *app) deadPeerOf(ctx context.Context, o *talkOptions, t target.Target) error {
-	conn, report, err := o.dialerFor(t).DialReport(ctx, o.dialNetwork(), t.String())
-	var explained *dialscope.Error
-	switch {
-	case err != nil && !errors.As(err, &explained):
-		return fmt.Errorf("%s could not be dialed: %w", t, err)
-	case err != nil:
-		return a.tellUnopened(o, t, report)
+	conn, _, err := a.open(ctx, o, t)
+	if conn == nil {
+		return err
 	}
 	defer conn.Close()
 	l, err := dialscope.Watch(conn).Liveness()

@@ -49,9 +49,10 @@ const mostConnections = 1<<31 - 1
 
 func (o *listenOptions) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
+	note := sampler(flags)
 	value := func(v pflag.Value, name, short, sample, usage string) {
 		flags.VarP(v, name, short, usage)
-		flags.Lookup(name).Annotations = map[string][]string{sampleKey: {sample}}
+		note(name, sample)
 	}
 	number := func(p *uint32, low, high uint32, name, short, sample, usage string) {
 		value(bounded{p, low, high}, name, short, sample, usage)
@@ -62,7 +63,7 @@ func (o *listenOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVarP(&o.udp, "udp", "u", false, "the same as --network udp")
 
 	flags.StringVar(&o.welcome, "welcome", "", "greet with `TEXT` and this host's time; with --udp that is the answer to each datagram")
-	flags.Lookup("welcome").Annotations = map[string][]string{sampleKey: {"hello"}}
+	note("welcome", "hello")
 	flags.BoolVar(&o.speakFirst, "speak-first", false, "greet without being told a text, as mail servers do")
 	flags.BoolVar(&o.silent, "silent", false, "read, and never say anything (also the default)")
 	flags.BoolVar(&o.echo, "echo", false, "send back what comes (RFC 862)")

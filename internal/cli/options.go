@@ -95,6 +95,11 @@ const (
 
 var networks = []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
 
+// sampler notes how an option's value looks.
+func sampler(flags *pflag.FlagSet) func(name, text string) {
+	return func(name, text string) { flags.Lookup(name).Annotations = map[string][]string{sampleKey: {text}} }
+}
+
 // register declares the options. Usage texts name the value in backquotes.
 func (o *options) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false

@@ -32,9 +32,7 @@ type readOptions struct {
 func (o *readOptions) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	o.colour = string(terminal.Auto)
-	sample := func(name, text string) {
-		flags.Lookup(name).Annotations = map[string][]string{sampleKey: {text}}
-	}
+	sample := sampler(flags)
 	flags.StringVarP(&o.iface, "interface", "i", "", "read what passes the interface `IF` (any: all of them) instead of a file; needs CAP_NET_RAW")
 	sample("interface", "eth0")
 	flags.Var(&o.bound, "for", "with --interface: end after `TIME`; otherwise ^C does")

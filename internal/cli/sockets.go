@@ -73,9 +73,7 @@ func (a *app) socketsCommand() *cobra.Command {
 func (o *socketsOptions) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	o.colour, o.order = string(terminal.Auto), "state"
-	sample := func(name, text string) {
-		flags.Lookup(name).Annotations = map[string][]string{sampleKey: {text}}
-	}
+	sample := sampler(flags)
 	flags.Var(&o.states, "state", "show only those in `STATE`: a name as RFC 9293, ss or netstat write it; may be repeated")
 	sample("state", "close-wait")
 	flags.BoolVarP(&o.listening, "listening", "l", false, "show only those that wait for others: TCP in LISTEN, UDP without a peer")

@@ -12,30 +12,17 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // talker serves each connection by a function until the test ends.
 func talker(t *testing.T, serve func(c net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.SetDeadline(time.Now().Add(10 * time.Second))
-			serve(c)
-			c.Close()
-		}
-	}()
-	t.Cleanup(func() { l.Close(); <-ended })
-	return l.Addr().String()
+	return testmain.Listen(t, "127.0.0.1:0", func(c *net.TCPConn) {
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		serve(c)
+	}).String()
 }
 
 // What a port says first is heard, bounded; one that says nothing is asked

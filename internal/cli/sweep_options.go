@@ -56,9 +56,7 @@ const (
 
 func (o *sweepOptions) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
-	note := func(name, sample string) {
-		flags.Lookup(name).Annotations = map[string][]string{sampleKey: {sample}}
-	}
+	note := sampler(flags)
 	value := func(v pflag.Value, name, short, sample, usage string) {
 		flags.VarP(v, name, short, usage)
 		note(name, sample)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -75,14 +76,9 @@ func (a *app) talk(ctx context.Context, o *talkOptions, t target.Target) error {
 		return err
 	}
 	defer closeOut()
-	dialer := o.dialerFor(t)
-	conn, report, err := dialer.DialReport(ctx, o.dialNetwork(), t.String())
-	var explained *dialscope.Error
-	switch {
-	case err != nil && !errors.As(err, &explained):
-		return fmt.Errorf("%s could not be dialed: %w", t, err)
-	case err != nil:
-		return a.tellUnopened(o, t, report)
+	conn, report, err := a.open(ctx, o, t)
+	if conn == nil {
+		return err
 	}
 	if o.bound > 0 {
 		var cancel context.CancelFunc
@@ -119,17 +115,27 @@ func (a *app) talk(ctx context.Context, o *talkOptions, t target.Target) error {
 	return ending.tell(fault, nil)
 }
 
+// open opens the connection. Why there is none has been told, or is the error;
+// the error is the exit status, too.
+func (a *app) open(ctx context.Context, o *talkOptions, t target.Target) (net.Conn, *dialscope.Report, error) {
+	conn, report, err := o.dialerFor(t).DialReport(ctx, o.dialNetwork(), t.String())
+	var explained *dialscope.Error
+	switch {
+	case err != nil && !errors.As(err, &explained):
+		return nil, nil, fmt.Errorf("%s could not be dialed: %w", t, err)
+	case err != nil:
+		return nil, nil, a.tellUnopened(o, t, report)
+	}
+	return conn, report, nil
+}
+
 // talkOutput is where the peer's bytes go.
 func (a *app) talkOutput(o *talkOptions) (io.Writer, func(), error) {
 	switch {
 	case o.output != "":
 		f, err := os.Create(o.output)
 		if err != nil {
-			var path *os.PathError
-			if errors.As(err, &path) {
-				err = path.Err
-			}
-			return nil, nil, usagef("the output file %q cannot be written: %v", clip(o.output), err)
+			return nil, nil, usagef("the output file %q cannot be written: %v", clip(o.output), reason(err))
 		}
 		return f, func() { f.Close() }, nil
 	case o.json:

@@ -1,13 +1,12 @@
 package cli
 
 import (
+	"net"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-
-	"net"
 
 	"github.com/dialscope/dialscope"
 	"github.com/dialscope/dialscope/internal/cli/target"

@@ -41,9 +41,7 @@ type watchOptions struct {
 func (o *watchOptions) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	o.colour, o.source = string(terminal.Auto), "auto"
-	sample := func(name, text string) {
-		flags.Lookup(name).Annotations = map[string][]string{sampleKey: {text}}
-	}
+	sample := sampler(flags)
 	flags.BoolVar(&o.failed, "failed", false, "only what fails: attempts, connections that break, packets thrown away, refusals")
 	flags.Var(&o.pids, "pid", "only connections of the process `PID`; may be repeated")
 	sample("pid", "4711")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
@@ -17,23 +16,7 @@ import (
 // Who sees less may know less, and is never surer of something else: whatever
 // part of the recorded evidence is taken away, no verdict is certain and wrong.
 func TestLessEvidence(t *testing.T) {
-	f, err := os.Open(recordedFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	records, err := ReadRecords(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := Library()
-	if err != nil {
-		t.Fatal(err)
-	}
-	scenarios := map[string]*Scenario{}
-	for _, s := range all {
-		scenarios[s.Name] = s
-	}
+	records, scenarios := recordsOf(t)
 	judged, surer := 0, 0
 	for i, r := range records {
 		s := scenarios[r.Scenario]

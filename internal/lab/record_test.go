@@ -12,10 +12,9 @@ import (
 // recordedFile is written by: go test ./internal/lab -run TestScenarios -record
 const recordedFile = "testdata/recorded.ndjson.gz"
 
-// Evidence that was recorded from every scenario is judged again, without a
-// network and on every system: the truth is found in it still, and no verdict
-// becomes certain and wrong.
-func TestRecordedEvidence(t *testing.T) {
+// recordsOf are the records, and the scenarios of today by name.
+func recordsOf(t *testing.T) ([]Record, map[string]*Scenario) {
+	t.Helper()
 	f, err := os.Open(recordedFile)
 	if err != nil {
 		t.Fatal(err)
@@ -29,10 +28,19 @@ func TestRecordedEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scenarios, recorded := map[string]*Scenario{}, map[string]bool{}
+	scenarios := map[string]*Scenario{}
 	for _, s := range all {
 		scenarios[s.Name] = s
 	}
+	return records, scenarios
+}
+
+// Evidence that was recorded from every scenario is judged again, without a
+// network and on every system: the truth is found in it still, and no verdict
+// becomes certain and wrong.
+func TestRecordedEvidence(t *testing.T) {
+	records, scenarios := recordsOf(t)
+	recorded := map[string]bool{}
 	for _, r := range records {
 		recorded[r.Scenario] = true
 		s := scenarios[r.Scenario]

@@ -380,7 +380,7 @@ func (s *shard) tellEnd(c *conn, l *last) {
 	f, err := sock.FlowOf(int(c.fd), l.half, l.fin, l.errno != "")
 	var v *cause.Verdict
 	var log evidence.Log
-	if f != nil && !s.Evidence && l.ordinary(c.out > 0, s.alive != nil) && l.errno == "" && inOrder[f.State] {
+	if f != nil && !s.Evidence && l.ordinary(c.out > 0, s.alive != nil) && l.errno == "" && f.FINReceived() { // the rules have nothing to add to plain
 		v = s.plain.of(l.ending, c.peer)
 	} else {
 		log = s.look(c, l, f, err)

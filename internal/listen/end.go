@@ -129,10 +129,6 @@ func (k ending) plain() cause.Verdict {
 	return judge(netip.AddrPort{}, log)
 }
 
-// inOrder are the states of a connection that both ends have closed, or are
-// about to (RFC 9293 §3.3.2). With them the rules have nothing to add to plain.
-var inOrder = map[string]bool{"CLOSE_WAIT": true, "LAST_ACK": true, "CLOSING": true, "TIME_WAIT": true}
-
 // verdicts are those of plain.
 type verdicts [endingCount]cause.Verdict
 

@@ -84,7 +84,7 @@ func TestOrdinaryEnds(t *testing.T) {
 		if v.Cause != l.ending.plain().Cause {
 			t.Fatalf("%s, and %s is counted: %+v %+v", v.Cause, l.ending.plain().Cause, l, f)
 		}
-		if l.errno == "" && l.fin && inOrder[f.State] {
+		if l.errno == "" && l.fin && f.FINReceived() {
 			ready++
 			plain := *all.of(l.ending, peer)
 			v.Explanation, plain.Explanation, v.Remedy, plain.Remedy = "", "", "", "" // without the target's name

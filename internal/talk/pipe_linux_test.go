@@ -15,28 +15,8 @@ import (
 	"github.com/dialscope/dialscope"
 	"github.com/dialscope/dialscope/cause"
 	"github.com/dialscope/dialscope/internal/talk"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
-
-// pipeFor is a pipe; blocking ones are those that a shell makes.
-func pipeFor(t *testing.T, blocking bool) (r, w *os.File) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close(); w.Close() })
-	if blocking {
-		r.Fd() // it sets the mode
-		w.Fd()
-	}
-	return r, w
-}
-
-func blockingAndPolled(t *testing.T, test func(t *testing.T, blocking bool)) {
-	for name, blocking := range map[string]bool{"blocking": true, "polled": false} {
-		t.Run(name, func(t *testing.T) { test(t, blocking) })
-	}
-}
 
 // An input of each kind, an output of each kind, and an echo between them: the
 // same octets come back, and the counters know them all.
@@ -73,12 +53,12 @@ func TestEveryKindOfStream(t *testing.T) {
 		}
 		for name, blocking := range map[string]bool{"pipe": true, "polled pipe": false} {
 			inputs[name] = func(t *testing.T) io.Reader {
-				r, w := pipeFor(t, blocking)
+				r, w := testmain.Pipe(t, blocking)
 				go func() { w.Write(sent); w.Close() }()
 				return r
 			}
 			outputs[name] = func(t *testing.T) (io.Writer, func() []byte) {
-				r, w := pipeFor(t, blocking)
+				r, w := testmain.Pipe(t, blocking)
 				got := make(chan []byte, 1)
 				go func() { b, _ := io.ReadAll(r); got <- b }()
 				return w, func() []byte { w.Close(); return <-got }
@@ -110,8 +90,8 @@ func TestEveryKindOfStream(t *testing.T) {
 
 // Whoever reads the output goes away in the middle.
 func TestOutputGone(t *testing.T) {
-	blockingAndPolled(t, func(t *testing.T, blocking bool) {
-		r, w := pipeFor(t, blocking)
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
+		r, w := testmain.Pipe(t, blocking)
 		c := peerThat(t, func(c *net.TCPConn) { io.Copy(c, zeros{}) })
 		var head sync.WaitGroup
 		head.Go(func() { io.CopyN(io.Discard, r, 1<<20); r.Close() })
@@ -129,9 +109,9 @@ func TestOutputGone(t *testing.T) {
 // A peer that never reads, with an input that never ends, and nobody who reads the
 // output: an interruption ends it all the same.
 func TestInterruptedWhileAllIsFull(t *testing.T) {
-	blockingAndPolled(t, func(t *testing.T, blocking bool) {
-		in, source := pipeFor(t, blocking)
-		sink, out := pipeFor(t, blocking)
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
+		in, source := testmain.Pipe(t, blocking)
+		sink, out := testmain.Pipe(t, blocking)
 		var feeding sync.WaitGroup
 		feeding.Go(func() { io.Copy(source, zeros{}) })
 		c := peerThat(t, func(c *net.TCPConn) { io.Copy(c, zeros{}) }) // it writes only
@@ -160,8 +140,8 @@ func TestInterruptedWhileAllIsFull(t *testing.T) {
 
 // The peer resets in the middle of what is sent by a pipe: its report says so.
 func TestResetWhileAPipeIsSent(t *testing.T) {
-	blockingAndPolled(t, func(t *testing.T, blocking bool) {
-		in, source := pipeFor(t, blocking)
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
+		in, source := testmain.Pipe(t, blocking)
 		var feeding sync.WaitGroup
 		feeding.Go(func() { io.Copy(source, zeros{}) })
 		c := peerThat(t, func(c *net.TCPConn) {
@@ -182,8 +162,8 @@ func TestResetWhileAPipeIsSent(t *testing.T) {
 // The peer has sent FIN with much of what it was sent still on its way, and then
 // takes it; an open input that says nothing more does not keep the talk going.
 func TestPeerFinishesBeforeItReads(t *testing.T) {
-	blockingAndPolled(t, func(t *testing.T, blocking bool) {
-		in, source := pipeFor(t, blocking)
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
+		in, source := testmain.Pipe(t, blocking)
 		const size = 6 << 20
 		got := make(chan int64, 1)
 		finished := make(chan struct{})
@@ -218,7 +198,7 @@ func TestNoHeartbeatAfterFIN(t *testing.T) {
 		heard <- string(b)
 		time.Sleep(30 * time.Millisecond)
 	})
-	in, source := pipeFor(t, true)
+	in, source := testmain.Pipe(t, true)
 	source.Write([]byte("all"))
 	source.Close()
 	if err := talk.Run(t.Context(), c, talk.Config{In: in, Out: io.Discard, HalfClose: true, Heartbeat: 3 * time.Millisecond, Beat: []byte("b")}); err != nil {
@@ -234,8 +214,8 @@ func TestNoHeartbeatAfterFIN(t *testing.T) {
 
 // Heartbeats go while a pipe says nothing.
 func TestHeartbeatBesideAPipe(t *testing.T) {
-	blockingAndPolled(t, func(t *testing.T, blocking bool) {
-		in, source := pipeFor(t, blocking)
+	testmain.EachPipe(t, func(t *testing.T, blocking bool) {
+		in, source := testmain.Pipe(t, blocking)
 		source.Write([]byte("x"))
 		heard := make(chan string, 1)
 		c := peerThat(t, func(c *net.TCPConn) {

@@ -13,6 +13,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // offsets are those of every wanted member of a type, also of ones inside
@@ -36,9 +38,8 @@ func offsets(members []btf.Member, base btf.Bits, wanted map[string]bool, into m
 
 // The excerpt says of this kernel what all of its types say.
 func TestExcerptOfThisKernel(t *testing.T) {
-	if _, err := os.Stat(typesFile); err != nil {
-		t.Skip(err)
-	}
+	_, err := os.Stat(typesFile)
+	testmain.Check(t, "bpf", err)
 	object, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dialscope/dialscope/evidence"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 var addrPort = netip.MustParseAddrPort
@@ -182,7 +183,7 @@ func TestHolderOfBound(t *testing.T) {
 	got, err := HolderOf(at)
 	must(t, err)
 	if got == nil {
-		t.Skip("this kernel does not list bound sockets (before Linux 6.8)")
+		testmain.Check(t, "netns", errors.New("this kernel does not list bound sockets (before Linux 6.8)"))
 	}
 	want := &evidence.Holder{Local: at, State: "CLOSE", PID: os.Getpid(), Command: ownCommand(t)}
 	if diff := cmp.Diff(want, got, byValue); diff != "" {

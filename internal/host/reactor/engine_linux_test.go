@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"net"
 	"net/netip"
 	"runtime"
 	"syscall"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dialscope/dialscope/internal/host/netns"
+	"github.com/dialscope/dialscope/internal/testmain"
 )
 
 // tcp says what a rule does with SYNs to a port of the server.
@@ -137,18 +139,7 @@ func TestLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	defer func() { l.Close(); <-ended }()
+	testmain.Serve(t, l, func(*net.TCPConn) {})
 	if err := client.Sysctl("net.ipv4.ip_local_port_range", "40000 40999"); err != nil {
 		t.Fatal(err)
 	}

@@ -170,17 +170,7 @@ func serve(t *testing.T, h *netns.Host, port uint16, do func(*net.TCPConn)) neti
 	at := netip.AddrPortFrom(addrB, port)
 	l, err := h.Listen("tcp", at.String())
 	must(t, err)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			do(c.(*net.TCPConn))
-		}
-	})
-	t.Cleanup(func() { l.Close(); running.Wait() })
+	testmain.Serve(t, l, do)
 	return at
 }
 
