@@ -296,7 +296,7 @@ type signature struct {
 func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 	from, to := &c.Ends[tcpstate.Initiator], &c.Ends[tcpstate.Responder]
 	s := signature{handshake: c.Handshake(), ended: c.FirstEnd.Seen, byRST: c.FirstEnd.RST, by: c.FirstEnd.By, four: to.Addr.Is4(), fin: from.SentFIN(),
-		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1)+refusals(c), from.SYNs), 2)), late: c.SYNACKAt-c.FirstSYN >= 900*time.Millisecond,
+		resent: uint8(min(from.SYNs-min(max(c.Distinct, 1)+refusals(c), from.SYNs), 2)), late: shaken(c) >= 900*time.Millisecond,
 		quiet: endedUnused(c), finAcked: to.FINAcked(), lacks: from.Lacks(), known: c.KnownBy, givenUp: c.Evicted}
 	common := s.handshake == tcpstate.Complete || s.handshake == tcpstate.RefusedByRST || s.handshake == tcpstate.Unanswered ||
 		s.handshake == tcpstate.Midstream || s.handshake == tcpstate.OneSided
@@ -305,7 +305,7 @@ func (r *Reading) outcomeOf(c *tcpstate.Conn) outcome {
 		origin, _ := c.Origin(rst)
 		common = common && origin < tcpstate.OriginDoubtful && !forgotten(c, rst)
 	}
-	common = common && from.Unanswered == 0 && to.Unanswered == 0 && to.ZeroWindows == 0
+	common = common && !c.Unheard(tcpstate.Initiator).Resent && !c.Unheard(tcpstate.Responder).Resent && to.ZeroWindows == 0
 	// Addresses count only where both ends are on one host.
 	common = common && from.Addr != to.Addr && !to.Addr.Netip().IsLoopback() && (c.Detail == nil || c.Detail.ICMPCount == 0)
 	if !common {

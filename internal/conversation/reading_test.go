@@ -129,11 +129,41 @@ var stories = []struct {
 0.1 < S. 0 ack 1
 1 > S 0
 1.1 < S. 0 ack 1`, cause.Timeout, cause.ReplyLost, cause.Possible},
+	{"the SYN-ACK arrives the second time", `
+0 > S 0
+0.1 < S. 0 ack 1
+1 > S 0
+1.1 < S. 0 ack 1
+1.1 > . 1 ack 1
+1.2 > P. 1:11 ack 1
+1.3 < . 1 ack 11`, cause.Open, cause.PacketLoss, cause.Likely},
+	{"the SYN-ACK is read late", `
+0 > S 0
+1 > S 0
+0.8 < S. 0 ack 1
+1.1 > . 1 ack 1
+1.2 > P. 1:11 ack 1
+1.3 < . 1 ack 11`, cause.Open, cause.PacketLoss, cause.Likely},
+	{"an older connection answers first", `
+0 > S 0
+0.1 < . 70 ack 4000
+0.1 > R 4000
+0.1 > S 0
+0.2 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.4 < . 1 ack 11`, cause.Open, cause.StaleConnection, cause.Likely},
 	{"too few hops allowed", "0 > S 0 ttl 3\n0.1 ! icmp 11 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.HopLimitTooSmall, cause.Likely},
 	{"a loop", "0 > S 0\n0.1 ! icmp 11 0 from 192.0.2.7 seq 0", cause.Unreachable, cause.RoutingLoop, cause.Likely},
 	{"an older connection answers", `
 0 > S 0
 0.1 < . 70 ack 4000`, cause.Timeout, cause.StaleConnection, cause.Possible},
+	{"said twice at once, and not answered", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:11 ack 1
+0.35 > P. 1:11 ack 1`, cause.Open, cause.IsOpen, cause.Likely},
 	{"vanished", `
 0 > S 0
 0.1 < S. 0 ack 1

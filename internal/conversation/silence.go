@@ -115,8 +115,13 @@ func judgeSilence(c *tcpstate.Conn) (v cause.Verdict, is bool) {
 // doubt makes a verdict of an open connection less sure when its last words were
 // said twice and not answered.
 func doubt(c *tcpstate.Conn, v *cause.Verdict) {
-	end, s := asker(c)
-	if s.Repeats == 0 || v.Cause != cause.IsOpen || v.Confidence != cause.Certain {
+	end := tcpstate.Initiator
+	s := c.Unheard(end)
+	if !s.Resent {
+		end = tcpstate.Responder
+		s = c.Unheard(end)
+	}
+	if !s.Resent || v.Cause != cause.IsOpen || v.Confidence != cause.Certain {
 		return
 	}
 	who := destination(c)
@@ -124,8 +129,13 @@ func doubt(c *tcpstate.Conn, v *cause.Verdict) {
 		who = initiator(c)
 	}
 	v.Confidence = cause.Likely
-	v.Explanation += fmt.Sprintf(" The last that the %s sent was not acknowledged, and repeated for %s until its packets end.", endNames[end], short(s.For))
-	v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerVanished, Confidence: cause.Possible, Culprit: who})
+	if s.Repeats > 0 {
+		v.Explanation += fmt.Sprintf(" The last that the %s sent was not acknowledged, and repeated for %s until its packets end.", endNames[end], short(s.For))
+	} else {
+		v.Explanation += fmt.Sprintf(" The last that the %s sent was not acknowledged, and repeated once; there its packets end.", endNames[end])
+	}
+	v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerVanished, Confidence: cause.Possible, Culprit: who},
+		cause.Finding{Cause: cause.PathLost, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Path}})
 	if s.Idle >= patience {
 		v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.IdleStateExpired, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Path}})
 	}

@@ -105,7 +105,7 @@ func evidenceOf(c *tcpstate.Conn) *evidence.Dial {
 	info := &evidence.TCPInfo{State: "SYN_SENT", TotalRetrans: from.SYNs - min(max(c.Distinct, 1)+refusals(c), from.SYNs)}
 	switch c.Handshake() {
 	case tcpstate.Complete, tcpstate.Simultaneous:
-		took = max(c.SYNACKAt-began, 0)
+		took = shaken(c)
 		info.State = "ESTABLISHED"
 		add(took, &evidence.SOError{})
 		add(took, info)
@@ -130,6 +130,17 @@ func evidenceOf(c *tcpstate.Conn) *evidence.Dial {
 	}
 	return &evidence.Dial{Target: remote.String(), Network: network, Took: took,
 		Attempts: []evidence.Attempt{{Remote: remote, Took: took, Log: log}}}
+}
+
+// shaken is how long the handshake took. Where the SYN was repeated, the SYN-ACK
+// that passed the capture may not have come to the initiator, or late: on a busy
+// host a packet is stamped before it is read.
+func shaken(c *tcpstate.Conn) time.Duration {
+	took := c.SYNACKAt - c.FirstSYN
+	if c.Ends[tcpstate.Initiator].SYNs > 1 {
+		took = max(took, c.ACKAt-c.FirstSYN)
+	}
+	return max(took, 0)
 }
 
 // smallTTL is a TTL that no system begins with (64, 128 and 255 do, 32 did) and

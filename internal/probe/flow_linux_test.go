@@ -32,7 +32,9 @@ func diamond(t *testing.T) (client *netns.Host, server netip.Addr) {
 		h, err := n.Host(name)
 		must(err)
 		hosts[name] = h
-		must(h.Sysctl("net.ipv4.icmp_ratelimit", "0"))
+		for limit, value := range map[string]string{"icmp_ratelimit": "0", "icmp_msgs_per_sec": "100000", "icmp_msgs_burst": "10000"} {
+			must(h.Sysctl("net.ipv4."+limit, value))
+		}
 		if name[0] == 'r' {
 			must(h.Forward())
 		}

@@ -35,6 +35,7 @@ type End struct {
 	finAcked                       bool
 	lacks                          bool   // the capture lacks something of what it sent
 	asking                         bool   // see ask
+	resent                         bool   // it asked again
 	again                          bool   // what it sent last was sent before: an answer tells no time (Karn)
 	longest                        uint16 // octets of the longest segment
 	passed                         uint16 // of the longest when everything was acknowledged last

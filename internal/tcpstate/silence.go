@@ -7,6 +7,7 @@ import "time"
 type Silence struct {
 	Asked   bool
 	Repeats uint32        // how often it asked again
+	Resent  bool          // it asked again, be it soon, as a probe of the tail (RFC 8985 §7)
 	For     time.Duration // from the first to the last time
 	Idle    time.Duration // in which neither end said anything before
 	Len     uint32        // octets of data of the segment that asked first
@@ -20,7 +21,7 @@ func (c *Conn) Unheard(end int) Silence {
 	if !me.asking {
 		return Silence{}
 	}
-	return Silence{Asked: true, Repeats: me.Unanswered, For: time.Duration(me.askedFor) * time.Millisecond, Idle: time.Duration(me.idle) * time.Millisecond,
+	return Silence{Asked: true, Repeats: me.Unanswered, Resent: me.resent, For: time.Duration(me.askedFor) * time.Millisecond, Idle: time.Duration(me.idle) * time.Millisecond,
 		Len: me.askedLen, Larger: min(me.askedLen, 1<<16-1) > uint32(me.passed), FINOnly: me.hasFIN && peer.hasAck && peer.ack == me.fin}
 }
 
@@ -44,17 +45,22 @@ func (c *Conn) WindowClosed(end int) (time.Duration, bool) {
 // 200 ms), but a capture can hold a frame twice.
 const apart = 100
 
+// doubled is the most time between the two times that a capture holds one frame.
+// A tail loss probe comes two round trips and two ticks later (tcp_schedule_loss_probe).
+const doubled = 2 * time.Millisecond
+
 // ask notes that an end sent what wants an answer; nothing was said since last.
 func (c *Conn) ask(e *End, s *Segment, last time.Duration) {
 	e.longest = max(e.longest, uint16(min(s.Len, 1<<16-1)))
 	if !e.asking {
-		e.asking, e.asked, e.askedFor, e.askedLen, e.Unanswered = true, c.since(s), 0, s.Len, 0
+		e.asking, e.asked, e.askedFor, e.askedLen, e.Unanswered, e.resent = true, c.since(s), 0, s.Len, 0, false
 		e.idle = milliseconds(s.Time - last)
 	}
 }
 
 // askAgain notes that an end repeated what it sent.
 func (c *Conn) askAgain(e *End, s *Segment) {
+	e.resent = e.resent || e.asking && s.Time-e.nextAt >= doubled
 	if now := c.since(s); e.asking && now >= e.asked+e.askedFor+apart && milliseconds(s.Time-e.nextAt) >= apart {
 		e.askedFor = now - e.asked
 		e.Unanswered++
