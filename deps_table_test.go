@@ -66,7 +66,7 @@ var table = map[string]room{
 	"internal/lab/experiment": {layer: useCase,
 		imports: `std syscall internal/tcpstate internal/host/netns internal/host/sys`},
 	"internal/lab": {layer: useCase,
-		imports: `std syscall os/exec . evidence cause internal/host/bpf internal/host/netns internal/host/pcapfile internal/host/tun internal/lab/peer internal/listen
+		imports: `std syscall os/exec . evidence cause internal/host/bpf internal/host/netns internal/host/pcapfile internal/host/sys internal/host/tun internal/lab/peer internal/listen
 			golang.org/x/net/dns/dnsmessage
 			github.com/goccy/go-yaml github.com/goccy/go-yaml/ast github.com/goccy/go-yaml/parser`,
 		tests: `internal/cli internal/conversation`},

@@ -252,8 +252,19 @@ func (c *Conn) GiveUp(why context.Context) {
 	c.finish(end)
 }
 
+// examined waits for the examination of an error that another call has met.
+func (c *Conn) examined() {
+	c.mu.Lock()
+	failing := c.failing
+	c.mu.Unlock()
+	if failing {
+		c.once.Do(func() {}) // returns when the one under way has
+	}
+}
+
 // finish files the last look before the descriptor goes.
 func (c *Conn) finish(end *evidence.End) {
+	c.examined() // it looks at the descriptor, too
 	f, why := c.flow()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -496,6 +507,7 @@ func (c *Conn) snapshot(ends evidence.Log) *Report {
 // evidence of the dial, where that is known, with that of the end. The report
 // of a connection that an error has ended is always the same.
 func (c *Conn) Report() *Report {
+	c.examined()
 	c.mu.Lock()
 	failed, over := c.failed, c.closed || c.eof
 	ends := slices.Clone(c.ends)

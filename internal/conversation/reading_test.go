@@ -226,6 +226,33 @@ var stories = []struct {
 0.6 > P. 21:31 ack 11
 0.7 > P. 31:41 ack 11
 0.7 > P. 31:41 ack 11`, cause.Open, cause.IsOpen, cause.Certain},
+	{"one direction is cut, and a router says so", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:2 ack 1
+0.4 < . 1 ack 2
+0.5 > P. 2:3 ack 1
+0.5 ! icmp 3 0 from 192.0.2.7 seq 2
+0.8 > P. 2:3 ack 1
+1.2 < . 0 ack 2
+1.2 > . 3 ack 1
+1.3 > P. 2:3 ack 1
+2.2 < . 0 ack 2
+2.2 > R 2`, cause.Timeout, cause.PathLost, cause.Possible},
+	{"one direction is cut, and nobody says so", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+0.3 > P. 1:2 ack 1
+0.4 < . 1 ack 2
+0.5 > P. 2:3 ack 1
+0.8 > P. 2:3 ack 1
+1.2 < . 0 ack 2
+1.2 > . 3 ack 1
+1.3 > P. 2:3 ack 1
+2.2 < . 0 ack 2
+2.2 > R 2`, cause.Open, cause.IsOpen, cause.Likely},
 	{"vanished, and given up with a RST", `
 0 > S 0
 0.1 < S. 0 ack 1

@@ -28,7 +28,7 @@ const (
 // asker is the end that asked and was not answered when the capture of it ended.
 func asker(c *tcpstate.Conn) (end int, s tcpstate.Silence) {
 	for end := range c.Ends {
-		if s := c.Unheard(end); s.Repeats > 0 || s.Asked && lostBy(c, end) != nil {
+		if s := c.Unheard(end); s.Repeats > 0 || (s.Asked || s.Resent) && lostBy(c, end) != nil {
 			return end, s
 		}
 	}
@@ -40,7 +40,7 @@ func asker(c *tcpstate.Conn) (end int, s tcpstate.Silence) {
 // way to it is broken, and that a device on it forgot the connection look the same.
 func judgeSilence(c *tcpstate.Conn) (v cause.Verdict, is bool) {
 	end, s := asker(c)
-	if !s.Asked {
+	if !s.Asked && !s.Resent {
 		return v, false
 	}
 	lost := lostBy(c, end)
@@ -132,7 +132,7 @@ func doubt(c *tcpstate.Conn, v *cause.Verdict) {
 	if s.Repeats > 0 {
 		v.Explanation += fmt.Sprintf(" The last that the %s sent was not acknowledged, and repeated for %s until its packets end.", endNames[end], short(s.For))
 	} else {
-		v.Explanation += fmt.Sprintf(" The last that the %s sent was not acknowledged, and repeated once; there its packets end.", endNames[end])
+		v.Explanation += fmt.Sprintf(" The last that the %s sent was repeated, and not acknowledged; there its packets end.", endNames[end])
 	}
 	v.Alternatives = append(v.Alternatives, cause.Finding{Cause: cause.PeerVanished, Confidence: cause.Possible, Culprit: who},
 		cause.Finding{Cause: cause.PathLost, Confidence: cause.Possible, Culprit: cause.Culprit{Kind: cause.Path}})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dialscope/dialscope/internal/host/netns"
 	"github.com/dialscope/dialscope/internal/host/pcapfile"
+	"github.com/dialscope/dialscope/internal/host/sys"
 )
 
 // Capture runs a scenario once and writes what passed the interfaces of one of
@@ -35,10 +36,6 @@ func Capture(ctx context.Context, s *Scenario, l Level, host string, program Pro
 	}
 	r = &Result{Scenario: s.Name, Level: l, Truth: s.TruthAt(l)}
 	err = st.dial(ctx, l, program, r)
-	// The peer's last packets may be on their way: a RST for a closed socket.
-	timer := time.NewTimer(20 * time.Millisecond)
-	defer timer.Stop()
-	<-timer.C
 	taken := c.stop()
 	if err != nil {
 		return 0, nil, err
@@ -46,9 +43,19 @@ func Capture(ctx context.Context, s *Scenario, l Level, host string, program Pro
 	return len(taken), r, c.write(w, taken)
 }
 
+// Packets of the peer may be on their way when the dial has ended: a RST for a
+// closed socket. A capture ends when none has come for quiet, or after lingering.
+const (
+	quiet     = 20 * time.Millisecond
+	lingering = time.Second
+)
+
 // capture is a packet socket (packet(7)) that is read until it is stopped.
 type capture struct {
-	file    *os.File
+	fd      int
+	file    *os.File // of the same: with the runtime's poller
+	queue   *sys.PacketQueue
+	packets []sys.QueuedPacket
 	names   []string
 	index   map[int]uint32 // ifindex to the place in names
 	raw     map[uint32]bool
@@ -64,7 +71,7 @@ type frame struct {
 }
 
 func listenPackets(h *netns.Host, ends []PlanEnd) (*capture, error) {
-	c := &capture{index: map[int]uint32{}, raw: map[uint32]bool{}}
+	c := &capture{queue: sys.NewPacketQueue(1 << 16), index: map[int]uint32{}, raw: map[uint32]bool{}}
 	const all = syscall.ETH_P_ALL
 	err := h.Do(func() error {
 		fd, err := syscall.Socket(syscall.AF_PACKET, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, int(swap16(all)))
@@ -73,7 +80,10 @@ func listenPackets(h *netns.Host, ends []PlanEnd) (*capture, error) {
 		}
 		const room = 16 << 20 // for a flood of data; the limit of a user without privileges takes its place
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, room)
-		c.file = os.NewFile(uintptr(fd), "packets")
+		c.fd, c.file = fd, os.NewFile(uintptr(fd), "packets")
+		if errno := sys.StampPackets(fd); errno != 0 {
+			return os.NewSyscallError("setsockopt(SO_TIMESTAMPNS)", errno)
+		}
 		for i, e := range ends {
 			link, err := net.InterfaceByName(e.Interface)
 			if err != nil {
@@ -97,35 +107,34 @@ func listenPackets(h *netns.Host, ends []PlanEnd) (*capture, error) {
 
 func (c *capture) read() {
 	rc, err := c.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	buf := make([]byte, 1<<16)
-	for {
-		var n int
-		var from syscall.Sockaddr
-		var failed error
-		err := rc.Read(func(fd uintptr) bool {
-			n, from, failed = syscall.Recvfrom(int(fd), buf, 0)
-			return !errors.Is(failed, syscall.EAGAIN)
-		})
-		if err != nil {
-			return // closed
-		}
-		link, ok := from.(*syscall.SockaddrLinklayer)
-		if failed != nil || !ok {
-			continue
-		}
-		if i, known := c.index[link.Ifindex]; known {
-			c.taken = append(c.taken, frame{i, time.Now(), slices.Clone(buf[:n]), link.Pkttype == syscall.PACKET_OUTGOING})
-		}
+	for err == nil {
+		err = rc.Read(func(uintptr) bool { return c.take(c.fd) })
 	}
 }
 
-// stop ends the reading and returns the frames in their order.
+// take notes what waits in the queue, and says whether that was anything.
+func (c *capture) take(fd int) bool {
+	c.packets, _ = c.queue.Read(fd, c.packets[:0])
+	for _, p := range c.packets {
+		if i, known := c.index[p.Addr.Interface]; known {
+			c.taken = append(c.taken, frame{i, time.Unix(p.Sec, p.Nsec), slices.Clone(p.Data), p.Addr.Type == sys.PacketOutgoing})
+		}
+	}
+	return len(c.packets) > 0
+}
+
+// stop ends the reading when nothing comes any more, and returns the frames in
+// their order.
 func (c *capture) stop() []frame {
 	_ = c.file.SetReadDeadline(time.Unix(1, 0))
 	c.reading.Wait()
+	until := time.Now().Add(lingering)
+	for more := true; more && time.Now().Before(until); {
+		time.Sleep(quiet)
+		for more = false; c.take(c.fd) && time.Now().Before(until); {
+			more = true
+		}
+	}
 	c.file.Close()
 	return c.taken
 }

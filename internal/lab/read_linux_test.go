@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -46,6 +47,12 @@ func TestReadBack(t *testing.T) {
 			if err := json.Unmarshal(r.Report, &dial); err != nil {
 				t.Fatal(err)
 			}
+			kept := bytes.Clone(file.Bytes())
+			t.Cleanup(func() {
+				if t.Failed() {
+					show(t, kept)
+				}
+			})
 			var told []*conversation.Report
 			pass := &conversation.Reading{Each: func(c *conversation.Report) error {
 				told = append(told, c)
@@ -63,6 +70,14 @@ func TestReadBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// show prints the beginning of a capture as the reader draws it.
+func show(t *testing.T, capture []byte) {
+	read := program(context.Background(), "read", "-v", "-")
+	read.Stdin = bytes.NewReader(capture)
+	text, err := read.Output()
+	t.Logf("%.6000s %v", text, err)
 }
 
 // agree compares one connection with the dial's attempts to its responder. Of

@@ -192,7 +192,7 @@ func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 	}
 	step.Sense = c.sense(s, side)
 	if s.Len > 0 || s.Flags&FIN != 0 || step.Sense == SenseKeepAlive {
-		c.ask(me, s, last)
+		c.ask(side, s, last)
 	}
 	end := s.Seq + s.Len
 	if s.Flags&FIN != 0 {
@@ -214,6 +214,7 @@ func (c *Conn) plain(s *Segment, side int, last time.Duration, step *Step) {
 	if s.Flags&ACK != 0 {
 		if me.asking && c.answeredUnseen(s, side) {
 			me.heard()
+			me.resent = false
 		}
 		c.acknowledge(s, side, step)
 	}
@@ -236,7 +237,7 @@ func (c *Conn) sense(s *Segment, side int) Sense {
 		switch {
 		case !me.hasSeq || s.Seq == me.next:
 			return SenseData
-		case s.Len == 1 && s.Seq == me.next-1:
+		case s.Len == 1 && s.Seq == me.next-1 && !c.waiting(side):
 			c.askAgain(me, s)
 			return SenseKeepAlive
 		case before(me.next, s.Seq):
@@ -289,6 +290,7 @@ func (c *Conn) acknowledge(s *Segment, side int, step *Step) {
 			peer.passed = peer.longest
 		}
 		me.ack, me.hasAck = s.Ack, true
+		peer.resent = false
 	}
 	if peer.hasISN && !before(s.Ack, peer.isn+1) {
 		if me.Inferred { // what it had to receive for this, it has received

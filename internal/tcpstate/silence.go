@@ -7,7 +7,7 @@ import "time"
 type Silence struct {
 	Asked   bool
 	Repeats uint32        // how often it asked again
-	Resent  bool          // it asked again, be it soon, as a probe of the tail (RFC 8985 §7)
+	Resent  bool          // it asked again, be it soon, as a probe of the tail (RFC 8985 §7); and still waits, though the other end may have said something else
 	For     time.Duration // from the first to the last time
 	Idle    time.Duration // in which neither end said anything before
 	Len     uint32        // octets of data of the segment that asked first
@@ -19,10 +19,16 @@ type Silence struct {
 func (c *Conn) Unheard(end int) Silence {
 	me, peer := &c.Ends[end], &c.Ends[1-end]
 	if !me.asking {
-		return Silence{}
+		return Silence{Resent: me.resent && c.waiting(end)}
 	}
 	return Silence{Asked: true, Repeats: me.Unanswered, Resent: me.resent, For: time.Duration(me.askedFor) * time.Millisecond, Idle: time.Duration(me.idle) * time.Millisecond,
 		Len: me.askedLen, Larger: min(me.askedLen, 1<<16-1) > uint32(me.passed), FINOnly: me.hasFIN && peer.hasAck && peer.ack == me.fin}
+}
+
+// waiting says that something that an end sent is not acknowledged.
+func (c *Conn) waiting(end int) bool {
+	me, peer := &c.Ends[end], &c.Ends[1-end]
+	return peer.hasAck && me.hasSeq && before(peer.ack, me.next)
 }
 
 // Outstanding says that an octet of an end was sent and is not acknowledged.
@@ -50,10 +56,12 @@ const apart = 100
 const doubled = 2 * time.Millisecond
 
 // ask notes that an end sent what wants an answer; nothing was said since last.
-func (c *Conn) ask(e *End, s *Segment, last time.Duration) {
+func (c *Conn) ask(side int, s *Segment, last time.Duration) {
+	e := &c.Ends[side]
 	e.longest = max(e.longest, uint16(min(s.Len, 1<<16-1)))
 	if !e.asking {
-		e.asking, e.asked, e.askedFor, e.askedLen, e.Unanswered, e.resent = true, c.since(s), 0, s.Len, 0, false
+		e.asking, e.asked, e.askedFor, e.askedLen, e.Unanswered = true, c.since(s), 0, s.Len, 0
+		e.resent = e.resent && c.waiting(side)
 		e.idle = milliseconds(s.Time - last)
 	}
 }
