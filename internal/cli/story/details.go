@@ -51,7 +51,7 @@ func Details(s terminal.Style, r *conversation.Report) string {
 	d.add("packets", fmt.Sprintf("%d from the initiator with %d octets of data, %d from the responder with %d",
 		r.Packets.Initiator, r.Payload.Initiator, r.Packets.Responder, r.Payload.Responder))
 	if n := r.Resent.Initiator + r.Resent.Responder; n > 0 {
-		d.add("sent again", fmt.Sprintf("%d segments of data by the initiator, %d by the responder", r.Resent.Initiator, r.Resent.Responder))
+		d.add("repeated", fmt.Sprintf("%d segments of data by the initiator, %d by the responder", r.Resent.Initiator, r.Resent.Responder))
 	}
 	d.add("SYN", proposal(r.SYNOptions))
 	d.add("SYN,ACK", proposal(r.SYNACKOptions))
