@@ -226,6 +226,15 @@ var stories = []struct {
 0.6 > P. 21:31 ack 11
 0.7 > P. 31:41 ack 11
 0.7 > P. 31:41 ack 11`, cause.Open, cause.IsOpen, cause.Certain},
+	{"the server's keepalive gives up", `
+0 > S 0
+0.1 < S. 0 ack 1
+0.2 > . 1 ack 1
+5 < . 0 ack 1
+6 < . 0 ack 1
+7 < . 0 ack 1
+8 < . 0 ack 1
+9 < R. 1 ack 1`, cause.Timeout, cause.PeerVanished, cause.Likely},
 	{"one direction is cut, and a router says so", `
 0 > S 0
 0.1 < S. 0 ack 1

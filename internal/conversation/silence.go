@@ -35,6 +35,12 @@ func asker(c *tcpstate.Conn) (end int, s tcpstate.Silence) {
 	return 0, s
 }
 
+// gaveUp says that an end reset the connection after it had asked again and
+// again, as keepalive ends (tcp_send_active_reset).
+func gaveUp(c *tcpstate.Conn, end int) bool {
+	return c.FirstEnd.Seen && c.FirstEnd.RST && int(c.FirstEnd.By) == end && c.Unheard(end).Repeats >= 2
+}
+
 // judgeSilence says what it means that one end asks and the other says nothing
 // more. A capture sees it at one place only: that the other end is gone, that the
 // way to it is broken, and that a device on it forgot the connection look the same.
@@ -44,8 +50,8 @@ func judgeSilence(c *tcpstate.Conn) (v cause.Verdict, is bool) {
 		return v, false
 	}
 	lost := lostBy(c, end)
-	aborted := c.FirstEnd.Seen && c.FirstEnd.RST && int(c.FirstEnd.By) == end // as keepalive ends (tcp_send_active_reset)
-	long := s.Repeats >= silentRepeats && s.For >= silentFor || aborted && s.Repeats >= 2
+	aborted := gaveUp(c, end)
+	long := s.Repeats >= silentRepeats && s.For >= silentFor || aborted
 	if !long && (lost == nil || end == tcpstate.Responder) {
 		return v, false
 	}

@@ -167,7 +167,7 @@ func endedUnused(c *tcpstate.Conn) bool {
 	if from.Bytes > uint64(c.SYN.Data) || to.Bytes > 0 || from.Lacks() || to.Lacks() {
 		return false
 	}
-	return c.FirstEnd.Seen && c.FirstEnd.At >= c.SYNACKAt && c.FirstEnd.By == tcpstate.Responder && (!c.FirstEnd.RST || c.FirstEnd.At-c.SYNACKAt <= settled)
+	return c.FirstEnd.Seen && c.FirstEnd.At >= c.SYNACKAt && c.FirstEnd.By == tcpstate.Responder && !gaveUp(c, tcpstate.Responder) && (!c.FirstEnd.RST || c.FirstEnd.At-c.SYNACKAt <= settled)
 }
 
 func refusedAt(c *tcpstate.Conn) time.Duration {
@@ -258,6 +258,10 @@ func judgeEnd(c *tcpstate.Conn) (cause.Verdict, bool) {
 		}
 		if forgotten(c, r) {
 			return judgeForgotten(c, r), true
+		}
+		if v, is := judgeSilence(c); is && gaveUp(c, tcpstate.Responder) {
+			v.Alternatives = append(v.Alternatives, cause.Finding{Cause: peerReset.Cause, Confidence: cause.Possible, Culprit: peerReset.Culprit})
+			return v, true
 		}
 		if r.By == tcpstate.Responder && !from.SentFIN() {
 			v := reading(c, cause.Reset, "ECONNRESET", cause.PeerReset, cause.Destination, cause.Likely, lived)
