@@ -65,28 +65,52 @@ type Journal struct {
 	line   []byte
 }
 
-// NewJournal begins a journal. The file must not exist.
+// NewJournal begins a journal. The file must not exist. It gets its name when its
+// head is whole, so that a kill leaves none that cannot be resumed.
 func NewJournal(name string, p Plan) (*Journal, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	p.Version = planVersion
+	head, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := createWith(name, seal(head))
 	if errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("the journal %q exists: go on with --resume %s, or name another file", name, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{f: f, buffer: bufio.NewWriterSize(f, 1<<16)}
-	p.Version = planVersion
-	head, err := json.Marshal(p)
-	if err == nil {
-		err = j.append(head)
+	return &Journal{f: f, buffer: bufio.NewWriterSize(f, 1<<16)}, nil
+}
+
+// createWith creates a file that begins with these octets. Where the file system
+// knows no links, it is there a moment without them.
+func createWith(name string, begin []byte) (*os.File, error) {
+	const exclusive = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	draft := fmt.Sprintf("%s.%d.new", name, os.Getpid())
+	f, err := os.OpenFile(draft, exclusive, 0o644)
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		path.Path = name // what the user knows of
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(draft)
+	_, err = f.Write(begin)
 	if err == nil {
-		err = j.Flush()
+		err = os.Link(draft, name)
+	}
+	if errors.As(err, new(*os.LinkError)) && !errors.Is(err, os.ErrExist) {
+		f.Close()
+		if f, err = os.OpenFile(name, exclusive, 0o644); err != nil {
+			return nil, err
+		}
+		_, err = f.Write(begin)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return j, nil
+	return f, nil
 }
 
 // Write adds a record. It is on its way to the disk after the next Flush.
@@ -95,12 +119,17 @@ func (j *Journal) Write(r *Record) error {
 }
 
 func (j *Journal) append(line []byte) error {
+	j.line = seal(line)
+	_, err := j.buffer.Write(j.line)
+	return err
+}
+
+// seal makes a line of a record: with its sum.
+func seal(line []byte) []byte {
 	sum := crc32.Checksum(line, castagnoli)
 	line = append(line, '\t')
 	line = strconv.AppendUint(line, uint64(sum), 16)
-	j.line = append(line, '\n')
-	_, err := j.buffer.Write(j.line)
-	return err
+	return append(line, '\n')
 }
 
 // Flush hands what was written to the kernel: a killed process loses nothing
@@ -142,11 +171,13 @@ func PlanOf(name string) (Plan, error) {
 	return readPlan(bufio.NewReader(f))
 }
 
+var errNoJournal = errors.New("this is no journal of a sweep")
+
 func readPlan(in *bufio.Reader) (p Plan, err error) {
 	line, _ := in.ReadBytes('\n') // a line that is not whole has no sum
 	head, ok := unseal(line)
 	if !ok || json.Unmarshal(head, &p) != nil || p.Version == 0 {
-		return p, errors.New("this is no journal of a sweep")
+		return p, errNoJournal
 	}
 	if p.Version > planVersion {
 		return p, fmt.Errorf("the journal is of version %d, which this program does not know", p.Version)
@@ -202,7 +233,7 @@ func (c *countingReader) line() ([]byte, error) {
 func (c *countingReader) plan() (Plan, error) {
 	line, err := c.line()
 	if err != nil {
-		return Plan{}, errors.New("this is no journal of a sweep")
+		return Plan{}, errNoJournal
 	}
 	return readPlan(bufio.NewReader(bytes.NewReader(line)))
 }

@@ -190,6 +190,12 @@ func TestJournalIsNotWrittenOver(t *testing.T) {
 	if _, err := NewJournal(name, plan); err == nil || !strings.Contains(err.Error(), "--resume") {
 		t.Errorf("%v", err)
 	}
+	if files, err := os.ReadDir(filepath.Dir(name)); err != nil || len(files) != 1 {
+		t.Errorf("beside the journal there is %v, %v", files, err)
+	}
+	if _, err := NewJournal(filepath.Join(name, "j"), plan); err == nil || strings.Contains(err.Error(), ".new") {
+		t.Errorf("a journal in a file: %v", err)
+	}
 	for _, text := range []string{"", "hello\n", `{"dialscope_journal":1}` + "\n"} {
 		os.WriteFile(name, []byte(text), 0o600)
 		if _, _, err := Resume(name, nil); err == nil {
