@@ -19,12 +19,12 @@ import (
 // its namespaces are held by descriptors alone.
 func TestKilled(t *testing.T) {
 	testmain.Need(t, "netns")
-	cmd := program(t.Context(), "lab-run-silent")
+	cmd := program(t.Context(), "lab-run-idle")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	var children []int
-	waitFor(t, "dials", func() bool { children = childrenOf(cmd.Process.Pid); return len(children) >= 4 })
+	waitFor(t, "dials", func() bool { children = childrenOf(cmd.Process.Pid); return len(children) >= 2 })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,11 +37,15 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// runSilent is the lab in a process of its own: dials that nobody answers.
-func runSilent() int {
-	found, err := lab.Find("path-firewall-drop-*", "host-silent-*")
+// runIdle is the lab in a process of its own: connections that nobody ends for
+// longer than the test waits.
+func runIdle() int {
+	found, err := lab.Find("talk-zero-window-patience*")
 	if err != nil {
 		return 1
+	}
+	for _, s := range found {
+		s.Dial.Input, s.Dial.Flags = "", []string{"--idle", "--for", "5m"}
 	}
 	lab.RunAll(context.Background(), lab.Jobs(found, lab.Levels...), program, nil)
 	return 0
@@ -84,7 +88,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(20 * time.Second)
 	for !done() {
 		select {
 		case <-tick.C:

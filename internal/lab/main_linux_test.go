@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 func dialscope(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if len(args) == 1 && args[0] == "lab-run-silent" {
-		return runSilent()
+	if len(args) == 1 && args[0] == "lab-run-idle" {
+		return runIdle()
 	}
 	return cli.Run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
 }
