@@ -116,7 +116,7 @@ func TestListen(t *testing.T) {
 
 // The same for a program: each line is a document, the last one the summary.
 func TestListenJSON(t *testing.T) {
-	out, _, stop := server(t, ":0", "--json", "--reset", "--delay=10ms", "--count=1")
+	out, _, stop := server(t, ":0", "--json", "--reset", "--delay=300ms", "--count=1")
 	c, err := net.Dial("tcp", out.await(t, `"local":"([^"]+)"`))
 	if err != nil {
 		t.Fatal(err)
