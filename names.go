@@ -15,6 +15,11 @@ import (
 // "RECOMMENDED 50 milliseconds".
 const resolutionDelay = 50 * time.Millisecond
 
+// unroutedDelay is the same for addresses that this host has no way to: to try
+// them early gains nothing, and a failure beside a connection that is about to
+// come would be held against the name.
+const unroutedDelay = time.Second
+
 // names is what is known of a name's addresses so far.
 type names struct {
 	run     *run
@@ -26,7 +31,7 @@ type names struct {
 
 	done     bool
 	began    time.Time
-	readyAt  time.Time // when the addresses at hand may be tried without the rest
+	first    time.Time // when the first addresses came
 	six      bool      // the AAAA question is answered
 	services bool      // the SVCB or HTTPS question is answered, or was not asked
 	from     string
@@ -93,14 +98,27 @@ func (n *names) pop() netip.AddrPort {
 // over (RFC 8305 §3). An address that this host has no way to is not preferred
 // to one that may be about to come (RFC 6724 §6, rule 1).
 func (n *names) ready(now time.Time) bool {
-	switch {
-	case n.done, !n.readyAt.IsZero() && !now.Before(n.readyAt):
+	if n.done {
 		return true
-	case !n.six || !n.services:
-		return false
 	}
-	return !n.pending() || n.source(n.queue[0].Addr()).IsValid()
+	at := n.readyAt()
+	return !at.IsZero() && !now.Before(at) || n.six && n.services && (!n.pending() || n.routed())
 }
+
+// readyAt is when the addresses at hand may be tried without the rest; zero:
+// there are none.
+func (n *names) readyAt() time.Time {
+	switch {
+	case n.first.IsZero():
+		return time.Time{}
+	case n.pending() && !n.routed():
+		return n.first.Add(unroutedDelay)
+	}
+	return n.first.Add(resolutionDelay)
+}
+
+// routed says that this host has a way to the address that is next.
+func (n *names) routed() bool { return n.source(n.queue[0].Addr()).IsValid() }
 
 // add takes in one answer; more is false when the channel was closed.
 func (n *names) add(a resolve.Answer, more bool) {
@@ -127,8 +145,8 @@ func (n *names) add(a resolve.Answer, more bool) {
 		n.from = a.From
 	}
 	n.take(a.Target, a.Addrs)
-	if len(n.addrs) > 0 && n.readyAt.IsZero() {
-		n.readyAt = time.Now().Add(resolutionDelay)
+	if len(n.addrs) > 0 && n.first.IsZero() {
+		n.first = time.Now()
 	}
 }
 

@@ -111,7 +111,7 @@ func (ra *race) run8305(parent context.Context) (net.Conn, error) {
 		switch {
 		case !ra.names.pending():
 		case !ready:
-			wait = ra.names.readyAt.Sub(now)
+			wait = ra.names.readyAt().Sub(now)
 		default:
 			wait = next.Sub(now)
 		}

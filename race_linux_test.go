@@ -168,6 +168,22 @@ func TestResolutionDelay(t *testing.T) {
 	}
 }
 
+// An address that this host has no way to waits for one that comes later.
+func TestUnroutedAddressWaits(t *testing.T) {
+	live := testmain.Listen(t, "127.0.0.1:0", hold)
+	z := &zone{names: map[string][]netip.Addr{"late4.test": addrs("127.0.0.1", "fe80::1")}, holdFor: dnsmessage.TypeA, release: make(chan struct{})}
+	late := time.AfterFunc(150*time.Millisecond, func() { close(z.release) })
+	defer late.Stop()
+	c, r, err := asking(serveZone(t, z)).DialReport(context.Background(), "tcp", target("late4.test", live.Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if v := r.Verdict(); len(r.Attempts) != 1 || v.Cause != cause.IsOpen {
+		t.Errorf("%d attempts, %s: %s", len(r.Attempts), v.Cause, v.Explanation)
+	}
+}
+
 // Both families at hand: IPv6 goes first, as RFC 6724's default policy has it,
 // and the families alternate.
 func TestFamiliesAlternate(t *testing.T) {
