@@ -31,6 +31,9 @@ func (a *app) labCaptureCommand() *cobra.Command {
 			if len(found) > 1 || len(args) > 1 {
 				return usagef("a capture is of one scenario: name one, such as %s", found[0].Name)
 			}
+			if err := found[0].CheckHost(host); err != nil {
+				return usagef("--host: %v", err)
+			}
 			here, err := a.inside(cmd)
 			if !here {
 				return err

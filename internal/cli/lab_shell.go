@@ -24,6 +24,9 @@ func (a *app) labShellCommand() *cobra.Command {
 			if len(found) > 1 {
 				return usagef("%q names %d scenarios, such as %s and %s: a shell is for one", clip(args[0]), len(found), found[0].Name, found[1].Name)
 			}
+			if err := found[0].CheckHost(host); err != nil {
+				return usagef("--host: %v", err)
+			}
 			here, err := a.inside(cmd)
 			if !here {
 				return err

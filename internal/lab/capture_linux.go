@@ -21,16 +21,15 @@ import (
 // Capture runs a scenario once and writes what passed the interfaces of one of
 // its hosts, as pcapng. It returns how many packets that were.
 func Capture(ctx context.Context, s *Scenario, l Level, host string, program Program, w io.Writer) (packets int, r *Result, err error) {
+	if err := s.CheckHost(host); err != nil {
+		return 0, nil, err
+	}
 	st, err := Build(ctx, s)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	h := st.Host(host)
-	if h == nil {
-		return 0, nil, fmt.Errorf("%s has no host %q; its hosts are %s", s.Name, host, s.Plan.names())
-	}
-	c, err := listenPackets(h, s.Plan.ends(host))
+	c, err := listenPackets(st.Host(host), s.Plan.ends(host))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -24,6 +24,26 @@ type judged struct {
 // What passed the client's interfaces while a scenario was dialed, read back:
 // wherever the packets can tell, they tell what the dial did.
 func TestReadBack(t *testing.T) {
+	eachCapture(t, func(t *testing.T, c *conversation.Report, attempts []judged, truth lab.Truth) {
+		agree(t, c, attempts, truth)
+	}, "client")
+}
+
+// Captures of the other hosts tell less, and nothing wrong for certain. That a
+// connection is open says of a capture that it has the whole handshake.
+func TestReadElsewhere(t *testing.T) {
+	eachCapture(t, func(t *testing.T, c *conversation.Report, attempts []judged, truth lab.Truth) {
+		if c.Confidence != cause.Certain || c.Cause == cause.IsOpen || c.Cause == truth.Cause || slices.Contains(truth.Also, c.Cause) ||
+			slices.ContainsFunc(attempts, func(a judged) bool { return a.Cause == c.Cause }) {
+			return
+		}
+		t.Errorf("%s to %s, %s: the packets say %s for certain, the truth is %s", c.Initiator, c.Responder, c.Handshake, c.Cause, truth.Cause)
+	}, "r1", "server")
+}
+
+// eachCapture runs every scenario and reads what passed one of its hosts, the
+// attempt's own packets alone.
+func eachCapture(t *testing.T, check func(*testing.T, *conversation.Report, []judged, lab.Truth), hosts ...string) {
 	testmain.Need(t, "netns")
 	all, err := lab.Library()
 	if err != nil {
@@ -31,44 +51,57 @@ func TestReadBack(t *testing.T) {
 	}
 	room := make(chan struct{}, 20)
 	for _, s := range all {
-		t.Run(s.Name, func(t *testing.T) {
-			t.Parallel()
-			room <- struct{}{}
-			defer func() { <-room }()
-			plain := *s
-			plain.Dial.Flags = append(slices.Clip(plain.Dial.Flags), "--probes", "none") // the attempt's own packets alone
-			var file bytes.Buffer
-			_, r, err := lab.Capture(t.Context(), &plain, lab.Unprivileged, "client", program, &file)
-			if err != nil {
-				t.Fatal(err)
+		for _, host := range hosts {
+			if !slices.ContainsFunc(s.Plan.Hosts, func(h lab.PlanHost) bool { return h.Name == host && !h.Scripted }) {
+				continue
 			}
-			possible(t, r)
-			var dial struct{ Attempts []judged }
-			if err := json.Unmarshal(r.Report, &dial); err != nil {
-				t.Fatal(err)
+			name := s.Name
+			if len(hosts) > 1 {
+				name += "/" + host
 			}
-			kept := bytes.Clone(file.Bytes())
-			t.Cleanup(func() {
-				if t.Failed() {
-					show(t, kept)
-				}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				room <- struct{}{}
+				defer func() { <-room }()
+				plain := *s
+				plain.Dial.Flags = append(slices.Clip(plain.Dial.Flags), "--probes", "none")
+				readCapture(t, &plain, host, check)
 			})
-			var told []*conversation.Report
-			pass := &conversation.Reading{Each: func(c *conversation.Report) error {
-				told = append(told, c)
-				return nil
-			}}
-			pass.Start(1)
-			if _, err := pass.File(&file, func() error { return nil }); err != nil {
-				t.Fatal(err)
-			}
-			if err := pass.End(); err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range told {
-				agree(t, c, dial.Attempts, r.Truth)
-			}
-		})
+		}
+	}
+}
+
+func readCapture(t *testing.T, s *lab.Scenario, host string, check func(*testing.T, *conversation.Report, []judged, lab.Truth)) {
+	var file bytes.Buffer
+	_, r, err := lab.Capture(t.Context(), s, lab.Unprivileged, host, program, &file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	possible(t, r)
+	var dial struct{ Attempts []judged }
+	if err := json.Unmarshal(r.Report, &dial); err != nil {
+		t.Fatal(err)
+	}
+	kept := bytes.Clone(file.Bytes())
+	t.Cleanup(func() {
+		if t.Failed() {
+			show(t, kept)
+		}
+	})
+	var told []*conversation.Report
+	pass := &conversation.Reading{Each: func(c *conversation.Report) error {
+		told = append(told, c)
+		return nil
+	}}
+	pass.Start(1)
+	if _, err := pass.File(&file, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := pass.End(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range told {
+		check(t, c, dial.Attempts, r.Truth)
 	}
 }
 

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -277,4 +278,21 @@ type Expect struct {
 	Says string `yaml:"says"`
 
 	Unprivileged *Expect `yaml:"unprivileged"`
+}
+
+// CheckHost is an error that names the hosts of the scenario, unless this is one
+// with interfaces of its own.
+func (s *Scenario) CheckHost(name string) error {
+	var real []string
+	for _, h := range s.Plan.Hosts {
+		switch {
+		case !h.Scripted && h.Name == name:
+			return nil
+		case !h.Scripted:
+			real = append(real, h.Name)
+		case h.Name == name:
+			return fmt.Errorf("%q of %s is played by a script and has no interfaces of its own: its packets pass the client's", name, s.Name)
+		}
+	}
+	return fmt.Errorf("%s has no host %q; its hosts are %s", s.Name, name, strings.Join(real, ", "))
 }

@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,13 +12,12 @@ import (
 // the user's shell, and takes the network down when it ends. It returns the
 // command's exit status.
 func Shell(ctx context.Context, s *Scenario, host string, command []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	if err := s.CheckHost(host); err != nil {
+		return 0, err
+	}
 	st, err := Build(ctx, s)
 	if err != nil {
 		return 0, err
-	}
-	h := st.Host(host)
-	if h == nil {
-		return 0, errors.Join(fmt.Errorf("%s has no host %q; its hosts are %s", s.Name, host, s.Plan.names()), st.Close())
 	}
 	if len(command) == 0 {
 		shell := os.Getenv("SHELL")
@@ -29,7 +27,7 @@ func Shell(ctx context.Context, s *Scenario, host string, command []string, stdi
 		command = []string{shell}
 	}
 	// Not bound to ctx: ^C is for the shell.
-	cmd := h.Command(context.WithoutCancel(ctx), command[0], command[1:]...)
+	cmd := st.Host(host).Command(context.WithoutCancel(ctx), command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	err = cmd.Run()
 	var exit *exec.ExitError
