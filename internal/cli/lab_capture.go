@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 
@@ -47,17 +48,35 @@ func (a *app) labCaptureCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) capture(cmd *cobra.Command, s *lab.Scenario, level lab.Level, host, file string) error {
+func (a *app) capture(cmd *cobra.Command, s *lab.Scenario, level lab.Level, host, file string) (err error) {
+	var f *os.File
+	if file != "-" {
+		_, absent := os.Stat(file)
+		if f, err = os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644); err != nil { // what it holds stays until there is something better
+			return usagef("the file %q cannot be written: %v", clip(file), reason(err))
+		}
+		defer func() {
+			err = errors.Join(err, f.Close())
+			if err != nil && absent != nil {
+				os.Remove(file) //nolint:errcheck // it is empty, or not whole
+			}
+		}()
+	}
 	var packets bytes.Buffer
 	n, r, err := lab.Capture(cmd.Context(), s, level, host, lab.Itself, &packets)
 	if err != nil {
 		return err
 	}
-	if file == "-" {
+	if f == nil {
 		return a.print(packets.String())
 	}
-	if err := os.WriteFile(file, packets.Bytes(), 0o644); err != nil {
+	if _, err := f.Write(packets.Bytes()); err != nil {
 		return err
+	}
+	if fi, err := f.Stat(); err == nil && fi.Mode().IsRegular() {
+		if err := f.Truncate(int64(packets.Len())); err != nil {
+			return err
+		}
 	}
 	text, _ := labVerdict(r)
 	return a.print(fmt.Sprintf("%s: %d packets of 1 dial, %s\n", file, n, text))

@@ -280,7 +280,7 @@ func (r *reader) draw(c *conversation.Report) error {
 		return nil
 	case r.o.svg != "":
 		if err := os.WriteFile(r.o.svg, []byte(story.SVG(c)), 0o666); err != nil {
-			return fmt.Errorf("the drawing could not be written: %w", err)
+			return usagef("--svg %q cannot be written: %v", clip(r.o.svg), reason(err))
 		}
 	}
 	if !r.o.json {

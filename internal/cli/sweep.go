@@ -164,7 +164,10 @@ func (s *sweeping) open(p results.Plan) error {
 	switch {
 	case s.sweepOptions.journal != "":
 		s.journal, err = results.NewJournal(s.sweepOptions.journal, p)
-		if err != nil {
+		switch why := reason(err); {
+		case why != err: //nolint:errorlint // reason has found what is inside
+			return usagef("--journal %q cannot be written: %v", clip(s.sweepOptions.journal), why)
+		case err != nil:
 			return &usageError{err.Error()}
 		}
 	case s.resume != "":
