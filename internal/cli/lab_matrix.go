@@ -37,6 +37,12 @@ func (a *app) labMatrixCommand() *cobra.Command {
 				return err
 			}
 			if sum := lab.Sum(results); !sum.OK() {
+				for _, r := range results {
+					if !r.OK() {
+						text, _ := labVerdict(r)
+						a.complain(fmt.Sprintf("%s (%s): %s", r.Scenario, r.Level, text))
+					}
+				}
 				return fmt.Errorf("%s", sum)
 			}
 			return nil
