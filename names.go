@@ -96,29 +96,25 @@ func (n *names) pop() netip.AddrPort {
 // ready says whether attempts may begin: everything is answered, or the
 // preferred family and the service records are, or the resolution delay is
 // over (RFC 8305 §3). An address that this host has no way to is not preferred
-// to one that may be about to come (RFC 6724 §6, rule 1).
-func (n *names) ready(now time.Time) bool {
+// to one that may be about to come (RFC 6724 §6, rule 1). Where they may not, at
+// is when they may without another answer; zero: there is nothing to try.
+func (n *names) ready(now time.Time) (ready bool, at time.Time) {
 	if n.done {
-		return true
+		return true, at
 	}
-	at := n.readyAt()
-	return !at.IsZero() && !now.Before(at) || n.six && n.services && (!n.pending() || n.routed())
-}
-
-// readyAt is when the addresses at hand may be tried without the rest; zero:
-// there are none.
-func (n *names) readyAt() time.Time {
+	routed := !n.pending() || n.source(n.queue[0].Addr()).IsValid()
 	switch {
+	case routed && n.six && n.services:
+		return true, at
 	case n.first.IsZero():
-		return time.Time{}
-	case n.pending() && !n.routed():
-		return n.first.Add(unroutedDelay)
+		return false, at
+	case routed:
+		at = n.first.Add(resolutionDelay)
+	default:
+		at = n.first.Add(unroutedDelay)
 	}
-	return n.first.Add(resolutionDelay)
+	return !now.Before(at), at
 }
-
-// routed says that this host has a way to the address that is next.
-func (n *names) routed() bool { return n.source(n.queue[0].Addr()).IsValid() }
 
 // add takes in one answer; more is false when the channel was closed.
 func (n *names) add(a resolve.Answer, more bool) {

@@ -96,7 +96,7 @@ func (ra *race) run8305(parent context.Context) (net.Conn, error) {
 	var next time.Time // when the next attempt may begin beside those under way
 	for {
 		now := time.Now()
-		ready := ra.names.ready(now)
+		ready, at := ra.names.ready(now)
 		if ready && ra.names.pending() && (ra.flying == 0 || !now.Before(next)) && ctx.Err() == nil {
 			remote := ra.names.pop()
 			ra.others.Store(ra.names.pending() || !ra.names.done)
@@ -111,7 +111,7 @@ func (ra *race) run8305(parent context.Context) (net.Conn, error) {
 		switch {
 		case !ra.names.pending():
 		case !ready:
-			wait = ra.names.readyAt().Sub(now)
+			wait = at.Sub(now)
 		default:
 			wait = next.Sub(now)
 		}
